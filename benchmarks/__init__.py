@@ -1,0 +1,1 @@
+"""How fast keyaudit is beside others: see README.md in this folder."""
