@@ -8,10 +8,10 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from keyaudit.errors import ReportNotWritten
-from keyaudit.fetch.settings import RuntypeSettings
-from keyaudit.model import Answer, AuditResult, Policy, Severity, Snapshot, Waiver
-from keyaudit.secret import Secret, SecretRef, resolve
+from keyaudit.errors import ReportNotWritten, UnreadableAnswer
+from keyaudit.fetch.settings import DetailsMode, RuntypeSettings
+from keyaudit.model import Answer, AuditResult, DetailsState, Policy, Severity, Snapshot, Waiver
+from keyaudit.secret import MASK, Secret, SecretRef, resolve
 
 if TYPE_CHECKING:
     from keyaudit.output import Written
@@ -28,12 +28,22 @@ class Api:
     settings: RuntypeSettings
     token: SecretRef | Secret
 
+    @property
+    def details(self) -> DetailsMode:
+        """Whether the details of the keys are read."""
+        return self.settings.details
+
 
 @dataclass(frozen=True, slots=True)
 class SavedAnswer:
-    """Read an answer saved earlier from the file *path*, or from standard input if it is ``-``."""
+    """Read answers saved earlier from the file *path*, or from standard input if it is ``-``.
+
+    ``max_body_bytes`` bounds each of the two that it may hold.
+    """
 
     path: str
+    details: DetailsMode = "auto"
+    max_body_bytes: int = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,59 +69,117 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Reporting:
-    """Which reports are written, where, and how many audits stay (0: all). ``templates`` replace ours by name."""
+    """Which reports are written, where, and how many audits stay (0: all). ``templates`` replace ours by name.
+
+    ``include_waived`` asks formats that leave waived findings out to hold them too.
+    """
 
     formats: tuple[str, ...] = ("html", "markdown")
     directory: Path = Path("keyaudit-reports")
     templates: Path | None = None
     keep: int = 90
+    include_waived: bool = False
 
 
-def get_answer(source: Api | SavedAnswer, surroundings: Surroundings) -> tuple[Answer, str]:
-    """The document, and the token with which it was got (empty for a saved one).
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was got. Without *details*, *reason* says why; *missed* tells that they were asked for in vain."""
 
-    Raises :class:`keyaudit.errors.ConfigError`, :class:`keyaudit.errors.UsageError` and
-    :class:`keyaudit.errors.FetchError`.
+    analytics: Answer
+    details: Answer | None
+    reason: str = ""
+    missed: bool = False
+
+
+def get_answers(source: Api | SavedAnswer, surroundings: Surroundings) -> tuple[Answers, str]:
+    """The documents, and the token with which they were got (empty for saved ones).
+
+    Raises :class:`keyaudit.errors.ConfigError`, :class:`keyaudit.errors.UsageError`,
+    :class:`keyaudit.errors.FetchError` and :class:`keyaudit.errors.UnreadableAnswer`.
     """
     if isinstance(source, SavedAnswer):
-        from keyaudit.fetch.saved import read_saved
-
-        return read_saved(source.path, surroundings.stdin), ""
+        return _saved(source, surroundings), ""
     token = source.token if isinstance(source.token, Secret) else resolve(source.token, surroundings.environ)
-    from keyaudit.fetch.runtype import fetch_analytics
+    from keyaudit.fetch.runtype import fetch_lists
 
-    answer = fetch_analytics(
+    analytics, details = fetch_lists(
         source.settings,
         token,
         environ=surroundings.environ,
         clock=surroundings.clock,
         on_progress=surroundings.progress,
     )
-    return answer, token.reveal()
+    analytics = _without_token(analytics, token)
+    if isinstance(details, Answer):
+        return Answers(analytics, _without_token(details, token)), token.reveal()
+    answers = Answers(analytics, None, details.message, missed=True) if details else Answers(analytics, None, _OFF)
+    return answers, token.reveal()
+
+
+def _without_token(answer: Answer, token: Secret) -> Answer:
+    """*answer* with the token masked: somebody may have pasted it into a key's name."""
+    plain = token.reveal().encode()
+    return replace(answer, body=answer.body.replace(plain, MASK.encode())) if plain in answer.body else answer
+
+
+_OFF = "Switched off by [runtype] details."
+
+
+def _saved(source: SavedAnswer, surroundings: Surroundings) -> Answers:
+    from keyaudit.fetch.saved import read_saved
+    from keyaudit.frame import saved_answers
+
+    analytics, details, missed = saved_answers(
+        read_saved(source.path, surroundings.stdin, max_bytes=2 * source.max_body_bytes)
+    )
+    if source.details == "off":
+        return Answers(analytics, None, _OFF)
+    if source.details == "on" and details is None:
+        raise UnreadableAnswer(f'{analytics.source} holds no details of the keys, and [runtype] details is "on".')
+    return Answers(analytics, details, missed or "The saved answer holds no details.", bool(missed))
+
+
+def _read(
+    source: Api | SavedAnswer, answers: Answers, surroundings: Surroundings, now: datetime | None = None
+) -> tuple[Snapshot, Answers]:
+    """The snapshot of *answers*, and these without the details where they turned out to be no such thing."""
+    from keyaudit.frame import read_analytics, with_details, without_details
+
+    surroundings.progress(f"Reading {len(answers.analytics.body):,} bytes")
+    snapshot = read_analytics(answers.analytics, now=now, local_now=surroundings.clock())
+    if answers.details is not None:
+        surroundings.progress(f"Reading {len(answers.details.body):,} bytes of details")
+        try:
+            return with_details(snapshot, answers.details), answers
+        except UnreadableAnswer as error:
+            if source.details == "on":
+                raise
+            answers = Answers(answers.analytics, None, error.message, missed=True)
+    return without_details(snapshot, answers.reason, noted=answers.missed), answers
 
 
 def take_snapshot(source: Api | SavedAnswer, surroundings: Surroundings, *, now: datetime | None = None) -> Snapshot:
     """All keys of the account as *source* lists them; *now* replaces the server's clock.
 
-    Raises what :func:`get_answer` raises, and :class:`keyaudit.errors.UnreadableAnswer`.
+    Raises what :func:`get_answers` raises.
     """
-    answer, token = get_answer(source, surroundings)
-    from keyaudit.frame import mark_own, read_analytics
-
-    surroundings.progress(f"Reading {len(answer.body):,} bytes")
-    snapshot = read_analytics(answer, now=now, local_now=surroundings.clock())
+    answers, token = get_answers(source, surroundings)
+    snapshot, _ = _read(source, answers, surroundings, now)
     if not token:
         return snapshot
+    from keyaudit.frame import mark_own
+
     return replace(snapshot, keys=mark_own(snapshot.keys, token), asked_with_key=token.startswith(_API_KEYS_BEGIN))
 
 
-def save_answer(source: Api | SavedAnswer, surroundings: Surroundings) -> bytes:
-    """The answer reduced to the fields that keyaudit names, after making sure that it can be read."""
-    answer, _ = get_answer(source, surroundings)
-    from keyaudit.frame import read_analytics, save_analytics
+def save_answers(source: Api | SavedAnswer, surroundings: Surroundings) -> tuple[bytes, DetailsState]:
+    """The answers reduced to the fields that keyaudit names, after making sure that they can be read."""
+    answers, _ = get_answers(source, surroundings)
+    snapshot, answers = _read(source, answers, surroundings)
+    from keyaudit import frame
 
-    read_analytics(answer, local_now=surroundings.clock())
-    return save_analytics(answer)
+    missed = answers.reason if answers.missed else ""
+    return frame.save_answers(answers.analytics, answers.details, missed), snapshot.details
 
 
 def judge(snapshot: Snapshot, judgement: Judgement, surroundings: Surroundings) -> AuditResult:
@@ -141,20 +209,21 @@ def write(result: AuditResult, reporting: Reporting, surroundings: Surroundings)
         reporting.directory,
         result.account,
         result.now,
-        {suffixes[name]: render(result, name, reporting.templates, siblings) for name in reporting.formats},
+        {suffixes[name]: render(result, name, reporting, siblings) for name in reporting.formats},
         keep=reporting.keep,
     )
     return {name: written[suffix] for name, suffix in suffixes.items()}
 
 
 def render(
-    result: AuditResult, format: str, templates: Path | None = None, siblings: Mapping[str, str] | None = None
+    result: AuditResult, format: str, reporting: Reporting, siblings: Mapping[str, str] | None = None
 ) -> Iterator[bytes]:
     """One report as chunks of bytes. Raises :class:`ReportNotWritten`, whatever the renderer raised."""
     from keyaudit.render import RenderSettings, all_formats
 
+    settings = RenderSettings(reporting.templates, siblings or {}, reporting.include_waived)
     try:
-        yield from all_formats()[format].render(result, RenderSettings(templates, siblings or {}))
+        yield from all_formats()[format].render(result, settings)
     except ReportNotWritten:
         raise
     except Exception as error:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from keyaudit.fetch.runtype import fetch_analytics
+from keyaudit.fetch.runtype import ANALYTICS, Client
 from keyaudit.fetch.settings import RuntypeSettings
 from keyaudit.model import Answer
 from keyaudit.secret import Secret
@@ -27,19 +27,21 @@ QUICK: dict[str, Any] = {"deadline": 5.0, "connect_timeout": 1.0, "read_timeout"
 
 @dataclass
 class Fetched:
-    """Fetches with short limits, an environment of its own and a clock that stands; keeps the progress told."""
+    """Fetches the analytics with short limits, its own environment and a clock that stands; keeps the progress told."""
 
     environ: dict[str, str] = field(default_factory=dict)
     progress: list[str] = field(default_factory=list)
 
     def __call__(self, base_url: str, **settings: Any) -> Answer:
-        return fetch_analytics(
+        client = Client(
             RuntypeSettings(base_url, **(QUICK | settings)),
             Secret(TOKEN, "env:RUNTYPE_API_KEY"),
             environ=self.environ,
             clock=lambda: NOW,
             on_progress=self.progress.append,
         )
+        with client:
+            return client.get(ANALYTICS)
 
 
 @pytest.fixture

@@ -89,8 +89,10 @@ def serve(
         recorder.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield recorder
-        server.shutdown()
+        try:
+            yield recorder
+        finally:
+            server.shutdown()
 
 
 def tunnel(connection: socket.socket, port: int) -> None:

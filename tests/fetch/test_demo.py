@@ -18,11 +18,22 @@ from typing import Any
 import pytest
 
 from keyaudit.evaluate import evaluate
-from keyaudit.fetch.demo import KEYS, OWN_PREFIX, DemoServer, demo_account, demo_policy, demo_waivers
-from keyaudit.fetch.runtype import ANALYTICS, fetch_analytics
+from keyaudit.fetch.demo import (
+    KEYS,
+    LEAKED,
+    OWN_PREFIX,
+    DemoServer,
+    demo_account,
+    demo_details,
+    demo_policy,
+    demo_waivers,
+)
+from keyaudit.fetch.runtype import ANALYTICS, DETAILS
 from keyaudit.fetch.settings import RuntypeSettings
-from keyaudit.frame import mark_own, read_analytics
+from keyaudit.frame import read_analytics, with_details
 from keyaudit.model import Answer, AuditResult, Policy, Severity, Snapshot, Waiver
+from keyaudit.pipeline import Api, Reporting, Surroundings, render, save_answers, take_snapshot
+from keyaudit.render import all_formats
 from keyaudit.rules import all_rules
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 250000, tzinfo=UTC)
@@ -31,11 +42,8 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, 250000, tzinfo=UTC)
 def fetched(now: datetime) -> Snapshot:
     """The demo account as the real client gets it from the real server, over HTTP."""
     with DemoServer(now) as server:
-        answer = fetch_analytics(
-            RuntypeSettings(server.base_url, deadline=5.0), server.token, environ={}, clock=lambda: now
-        )
-        snapshot = read_analytics(answer, local_now=now)
-        return replace(snapshot, keys=mark_own(snapshot.keys, server.token.reveal()), asked_with_key=True)
+        source = Api(RuntypeSettings(server.base_url, deadline=5.0), server.token)
+        return take_snapshot(source, Surroundings(environ={}, clock=lambda: now))
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +87,8 @@ class TestAccount:
     def test_a_row_without_a_readable_time_is_kept_apart_and_not_taken_for_never_used(
         self, result: AuditResult
     ) -> None:
-        assert ["Loyalty card import"] == [row.name for row in result.rejected]
+        lost = [(row.list, row.name) for row in result.rejected if not row.kept]
+        assert [("analytics", "Loyalty card import"), ("details", "Loyalty card import")] == lost
         assert "Loyalty card import" not in names(result, "never-used")
 
     def test_mischievous_names_are_among_the_findings(self, result: AuditResult) -> None:
@@ -96,11 +105,38 @@ class TestAccount:
 
     def test_the_server_s_clock_is_the_now_that_was_given(self, snapshot: Snapshot) -> None:
         assert NOW == snapshot.now
-        assert () == snapshot.notes
 
     def test_the_same_now_gives_the_same_account_in_whatever_zone_it_is_told(self) -> None:
         elsewhere = NOW.astimezone(timezone(timedelta(hours=-7)))
         assert demo_account(NOW) == demo_account(elsewhere)
+        assert demo_details(NOW) == demo_details(elsewhere)
+
+    def test_the_two_lists_contradict_each_other_in_every_way_once(self, snapshot: Snapshot) -> None:
+        told = {note.code: note.text for note in snapshot.notes}
+        assert {"details-incomplete", "lists-disagree", "listed-once"} == set(told)
+        assert "disagree on 1 key (isActive of 1)" in told["lists-disagree"]
+        assert "1 key in the analytics alone and 1 key in the details alone" in told["listed-once"]
+        assert [("Recommendation worker - staging", True)] == [
+            (row.name, row.kept) for row in snapshot.rejected if row.kept
+        ]
+
+    def test_what_the_list_gives_away_is_nowhere(self, snapshot: Snapshot, result: AuditResult) -> None:
+        assert LEAKED in json.dumps(demo_details(NOW))
+        assert LEAKED not in repr(snapshot) + snapshot.keys.to_csv()
+        for name in all_formats():
+            assert LEAKED.encode() not in b"".join(render(result, name, Reporting()))
+        with DemoServer(NOW) as server:
+            source = Api(RuntypeSettings(server.base_url), server.token)
+            content, _ = save_answers(source, Surroundings(environ={}, clock=lambda: NOW))
+        assert LEAKED.encode() not in content
+
+    def test_most_details_are_in_order(self, snapshot: Snapshot) -> None:
+        keys = snapshot.keys
+        assert keys["detailed"].sum() >= len(keys) - 1
+        soon_due = keys["created_at"] <= NOW - timedelta(days=76)
+        endless = keys["ends"].eq(False).fillna(value=True)
+        assert (soon_due | endless).sum() < len(keys) / 4
+        assert 0 < keys["allowed_ips"].notna().sum() < len(keys) / 4
 
     def test_the_findings_stay_the_same_as_time_goes_by(self, result: AuditResult) -> None:
         later = NOW + timedelta(days=1000, hours=7)
@@ -163,7 +199,9 @@ def bearer(server: DemoServer) -> str:
 class TestServer:
     def test_answers_the_account_to_its_own_token(self) -> None:
         with DemoServer(NOW) as server:
-            assert (200, "application/json", demo_account(NOW)) == ask(server, Authorization=bearer(server))
+            for path, document in ((ANALYTICS, demo_account(NOW)), (DETAILS, demo_details(NOW))):
+                answer = (200, "application/json", json.loads(json.dumps(document)))
+                assert answer == ask(server, path, Authorization=bearer(server))
 
     def test_reads_the_path_without_its_query(self) -> None:
         with DemoServer(NOW) as server:
@@ -266,5 +304,6 @@ class TestServer:
 
 
 def test_a_saved_answer_of_the_demo_can_be_read() -> None:
-    body = json.dumps(demo_account(NOW)).encode()
-    assert NOW == read_analytics(Answer(body, "saved"), local_now=NOW + timedelta(days=3)).now
+    body, more = (json.dumps(document(NOW)).encode() for document in (demo_account, demo_details))
+    snapshot = read_analytics(Answer(body, "saved"), local_now=NOW + timedelta(days=3))
+    assert NOW == with_details(snapshot, Answer(more, "saved")).now

@@ -25,7 +25,7 @@ from cryptography.x509.oid import NameOID
 
 from keyaudit.errors import ConfigError, FetchError
 from keyaudit.fetch import runtype
-from keyaudit.fetch.runtype import Client, fetch_analytics
+from keyaudit.fetch.runtype import Client, fetch_lists
 from keyaudit.fetch.settings import RuntypeSettings
 from keyaudit.secret import Secret
 from tests.fetch.conftest import NOW, QUICK, TOKEN, Authority, Fetched
@@ -208,7 +208,7 @@ class TestRetry:
             for _ in range(4):
                 settings = RuntypeSettings(server.address, deadline=1000, backoff=100)
                 with pytest.raises(Told) as told:
-                    fetch_analytics(settings, Secret(TOKEN), environ={}, clock=lambda: NOW, on_progress=leave)
+                    fetch_lists(settings, Secret(TOKEN), environ={}, clock=lambda: NOW, on_progress=leave)
                 pauses.add(float(str(told.value)))
         assert len(pauses) > 1
         assert 50 <= min(pauses)
@@ -375,7 +375,7 @@ class TestBody:
         with serve(long) as server:
             message = refusal(fetch, server, max_body_bytes=200_000)
         assert "larger than 200000 bytes" in message
-        assert "max_body_bytes" in message
+        assert "max_body_mib" in message
         assert 1 == len(server.requests)
 
     def test_that_is_a_bomb_takes_no_memory(self, fetch: Fetched) -> None:
@@ -744,5 +744,5 @@ def test_the_token_is_redacted_where_a_server_echoes_it_as_a_code() -> None:
     with serve(reply(f'{{"code": "{token}"}}'.encode(), status=401)) as server:
         settings = RuntypeSettings(server.address, **QUICK)
         with pytest.raises(FetchError) as failed:
-            fetch_analytics(settings, Secret(token), environ={}, clock=lambda: NOW)
+            fetch_lists(settings, Secret(token), environ={}, clock=lambda: NOW)
     assert "(HTTP 401, ***)" in failed.value.message

@@ -20,7 +20,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from keyaudit.model import Override, Policy, RuleSetting, Selector, Waiver
@@ -32,15 +32,34 @@ ACCOUNT = "acme"
 OWN_PREFIX = "rt_live_demo"
 """The prefix of the key with which the demo asks; its token starts with it."""
 
+LEAKED = "_must_never_be_seen"
+"""The end of what the list gives away as a whole key."""
+
+
+_IN_TIME = float("inf")
+"""The end of a key that is in order: neither near nor far."""
+
 
 @dataclass(frozen=True, slots=True)
 class DemoKey:
-    """One key of the account. ``idle`` is the time since its last use in days, ``None`` when it was never used."""
+    """One key of the account; times are in days.
+
+    ``idle`` is the time since its last use, ``None`` when it was never used. ``created`` is the time since it was made
+    and ``ends`` the time until it ends, ``None`` for never; keys that are in order need not say them. ``listed`` names
+    the one list that has it, or both. ``said_active`` is what the analytics say where they disagree.
+    """
 
     name: str
     idle: float | None
     active: bool = True
     prefix: str = ""
+    created: float | str | None = None
+    ends: float | None = _IN_TIME
+    permissions: tuple[str, ...] = ("FLOWS:READ", "RECORDS:READ")
+    allowed_ips: tuple[str, ...] | None = None
+    can_reveal: bool = False
+    listed: Literal["both", "analytics", "details"] = "both"
+    said_active: bool | None = None
 
     @property
     def id(self) -> str:
@@ -52,86 +71,108 @@ class DemoKey:
         """The first characters of the key, as the API lists them."""
         return self.prefix or f"rt_live_{sha256(self.name.encode()).hexdigest()[:4]}"
 
+    @property
+    def _any_number(self) -> int:
+        return sha256(self.name.encode()).digest()[2]
+
     def last_used_at(self, now: datetime) -> str | None:
         """When the key was last used, as the API would say it at *now* (in UTC)."""
         return None if self.idle is None else _rfc3339(now - timedelta(days=self.idle))
+
+    def created_at(self, now: datetime) -> str:
+        """When the key was made; text in place of a number is what the API says instead."""
+        if isinstance(self.created, str):
+            return self.created
+        recently = max(20.4 + self._any_number % 50, (self.idle or 0) + 30)
+        return _rfc3339(now - timedelta(days=recently if self.created is None else self.created))
+
+    def expires_at(self, now: datetime) -> str | None:
+        """When the key ends."""
+        if self.ends is None:
+            return None
+        return _rfc3339(now + timedelta(days=self.ends if self.ends != _IN_TIME else 120.6 + self._any_number % 100))
 
 
 _NAMESPACE = uuid.UUID("5a1fb1a6-2e0c-4f0e-9d55-6f0a8f5d3c11")
 
 KEYS = (
     # services
-    DemoKey("Checkout service - production", 0.0011),
+    DemoKey("Checkout service - production", 0.0011, allowed_ips=("192.0.2.17", "192.0.2.18")),
     DemoKey("Storefront search - production", 0.0007),
     DemoKey("Order router - production", 0.0032),
     DemoKey("Fraud screening", 0.0019),
-    DemoKey("Recommendation worker - production", 0.0058),
+    DemoKey("Recommendation worker - production", 0.0058, prefix="rt_test_5d20"),
     DemoKey("Support chat assistant", 0.013),
     DemoKey("Email triage bot", 0.021),
-    DemoKey("Returns portal", 0.084),
+    DemoKey("Returns portal", 0.084, created=52.4, ends=0.62),
     DemoKey("Translation pipeline", 0.17),
     DemoKey("Product feed generator", 0.23),
     DemoKey("Invoice mailer", 0.31),
     DemoKey("Data lake export (nightly)", 0.46),
-    DemoKey("Price monitor", 0.52),
-    DemoKey("Contract summariser (legal)", 2.41),
+    DemoKey("Demand forecast", 0.4),
+    DemoKey("Loyalty points ledger", 0.0094),
+    DemoKey("Price monitor", 0.52, created=74.8, ends=11.2),
+    DemoKey("Contract summariser (legal)", 2.41, created=66.7, ends=24.3),
     DemoKey("Board report assembler (monthly)", 19.34),
-    DemoKey("Invoice archive export (yearly)", 312.67),
-    DemoKey("DR restore - Frankfurt", 71.26),
-    DemoKey("DR restore - Dublin", 71.31),
+    DemoKey("Invoice archive export (yearly)", 312.67, created=341.2, ends=389.5),
+    DemoKey("DR restore - Frankfurt", 71.26, created=74.5),
+    DemoKey("DR restore - Dublin", 71.31, created=74.6),
     # sites abroad
     DemoKey("Lager Nürnberg: Pickliste", 0.11),
     DemoKey("Entrepôt de Lyon - étiquettes", 0.27),
     DemoKey("متجر الرياض", 0.35),
     DemoKey("東京倉庫・在庫照会", 0.42),
-    DemoKey("Kiosk display - Lisbon", -0.14),
+    DemoKey("Kiosk display - Lisbon", -0.14, created=-0.21),
     # staging
     DemoKey("Checkout service - staging", 1.23),
     DemoKey("Storefront search - staging", 3.11),
     DemoKey("Order router - staging", 12.49),
-    DemoKey("Recommendation worker - staging", 47.63),
+    DemoKey("Recommendation worker - staging", 47.63, created="the day before yesterday"),
     # builds and releases
-    DemoKey("GitHub Actions: storefront", 0.061),
-    DemoKey("GitHub Actions: flows repository", 0.19),
+    DemoKey("GitHub Actions: storefront", 0.061, permissions=("FLOWS:READ", "FLOWS:WRITE")),
+    DemoKey("GitHub Actions: flows repository", 0.19, permissions=("FLOWS:READ", "FLOWS:WRITE")),
     DemoKey("Jenkins nightly regression", 0.58),
-    DemoKey("Jenkins (old controller)", 203.44),
-    DemoKey("Release smoke tests", 1.96),
-    DemoKey("Terraform deploy", 5.35),
-    DemoKey("Load test rig", 33.76),
+    DemoKey("Jenkins (old controller)", 203.44, created=604.8, ends=None, permissions=("*",)),
+    DemoKey("Release smoke tests", 1.96, prefix="rt_test_2ce8"),
+    DemoKey("Terraform deploy", 5.35, permissions=("FLOWS:*", "manage:api-keys")),
+    DemoKey("Load test rig", 33.76, prefix="rt_test_7b3c"),
     # people
     DemoKey("Priya Raman - laptop", 0.15),
     DemoKey("José Álvarez - local development", 0.99),
     DemoKey("佐藤 健 - 開発環境", 4.28),
-    DemoKey("Tom Becker - notebook experiments", 98.24),
+    DemoKey("Tom Becker - notebook experiments", 98.24, created=118.9, ends=None),
     DemoKey("Zoë Lindqvist - prompt tuning", 26.89),
     # partners
     DemoKey("Partner: Bluefin Logistics", 0.74),
-    DemoKey("Partner: Halden Payments", 6.19),
-    DemoKey("Partner: Tähti Analytics", 58.98),
-    DemoKey("Partner: Skagen Retail (onboarding)", None),
+    DemoKey("Partner: Halden Payments", 6.19, allowed_ips=("198.51.100.4",)),
+    DemoKey("Partner: Tähti Analytics", 58.98, created=73.3),
+    DemoKey("Partner: Skagen Retail (onboarding)", None, created=6.2),
     # experiments
-    DemoKey("🚀 Launch day dashboard", 64.57),
+    DemoKey("🚀 Launch day dashboard", 64.57, created=72.1, ends=27.9),
     DemoKey("Prototype: voice ordering", 40.29),
-    DemoKey("Experiment: receipt OCR", 421.74),
+    DemoKey("Experiment: receipt OCR", 421.74, created=431.5, ends=-66.5),
     DemoKey("Webinar booking bot", None),
     # rotations that nobody finished
-    DemoKey("Payment reconciliation", 8.75),
-    DemoKey("Payment reconciliation 2", 0.049),
+    DemoKey("Payment reconciliation", 8.75, created=98.6, ends=81.4),
+    DemoKey("Payment reconciliation 2", 0.049, created=8.9, allowed_ips=()),
     # names that say nothing, or too much
     DemoKey("Key 1", 14.62),
-    DemoKey("test", None, prefix="rt_test_91c7"),
-    DemoKey("<script>alert(1)</script>", 79.5, prefix="rt_test_e04b"),
+    DemoKey("test", None, prefix="rt_test_91c7", can_reveal=True),
+    DemoKey("<script>alert(1)</script>", 79.5, prefix="rt_test_e04b", created=83.1),
     DemoKey('=HYPERLINK("https://example.com/refund","Open refund")', 95.89, active=False),
     DemoKey("Invoice mailer\N{ZERO WIDTH SPACE}", None),
     # no longer in use
-    DemoKey("Checkout service - production (before migration)", 130.46, active=False),
-    DemoKey("Legacy CRM sync", 388.05, active=False),
-    DemoKey("Partner: Oderbruch Media", 77.53, active=False),
+    DemoKey("Checkout service - production (before migration)", 130.46, active=False, created=310.2, ends=-101.3),
+    DemoKey("Legacy CRM sync", 388.05, active=False, created=571.7, ends=-206.7),
+    DemoKey("Partner: Oderbruch Media", 77.53, active=False, created=260.4, ends=-80.4),
     DemoKey("Summer campaign landing page", 161.27, active=False),
-    DemoKey("Ana Sousa - laptop", 52.65, active=False),
-    DemoKey("Hackathon: returns by phone", None, active=False),
+    DemoKey("Ana Sousa - laptop", 52.65, active=False, created=192.3, ends=-12.3),
+    DemoKey("Hackathon: returns by phone", None, active=False, said_active=True),
+    # changed between the two answers: deleted, made
+    DemoKey("Spring sale banner", 3.87, listed="analytics"),
+    DemoKey("Gift card balance check", None, created=0.00002, listed="details"),
     # the audit itself
-    DemoKey("keyaudit (nightly audit)", 0.98, prefix=OWN_PREFIX),
+    DemoKey("keyaudit (nightly audit)", 0.98, prefix=OWN_PREFIX, permissions=("API_KEYS:READ",)),
 )
 
 # A zero date, as some databases give for "none": no reader may take it for "never used".
@@ -145,8 +186,8 @@ def demo_account(now: datetime) -> dict[str, Any]:
     The same *now* gives the same answer. It contradicts itself by one key and holds one row that cannot be read.
     """
     now = now.astimezone(UTC)
-    rows = [_row(key, key.last_used_at(now)) for key in KEYS]
-    rows.insert(len(rows) // 2, _row(_UNREADABLE, _ZERO_DATE))
+    rows = [_row(key, now, said_active=key.said_active) for key in KEYS if key.listed != "details"]
+    rows.insert(len(rows) // 2, _row(_UNREADABLE, now) | {"lastUsedAt": _ZERO_DATE})
     active = sum(row["isActive"] for row in rows)
     return {
         "analytics": {
@@ -159,24 +200,62 @@ def demo_account(now: datetime) -> dict[str, Any]:
     }
 
 
-def _row(key: DemoKey, last_used_at: str | None) -> dict[str, Any]:
+def demo_details(now: datetime) -> dict[str, Any]:
+    """What ``GET /v1/api-keys`` answers for the demo account at *now* (aware), ready for JSON.
+
+    The same *now* gives the same answer. It contradicts the analytics here and there, does not know what it was asked
+    for in one row, cannot be read in another, and gives more away than it should.
+    """
+    now = now.astimezone(UTC)
+    rows = [_detailed_row(key, now) for key in KEYS if key.listed != "analytics"]
+    rows.insert(len(rows) // 2, _detailed_row(_UNREADABLE, now) | {"lastUsedAt": _ZERO_DATE})
+    return {"apiKeys": rows, "total": len(rows), "timestamp": _rfc3339(now)}
+
+
+def _row(key: DemoKey, now: datetime, *, said_active: bool | None = None) -> dict[str, Any]:
     return {
         "id": key.id,
         "name": key.name,
         "keyPrefix": key.shown_prefix,
-        "lastUsedAt": last_used_at,
-        "isActive": key.active,
+        "lastUsedAt": key.last_used_at(now),
+        "isActive": key.active if said_active is None else said_active,
     }
+
+
+def _detailed_row(key: DemoKey, now: datetime) -> dict[str, Any]:
+    """A row of the list, with members that keyaudit does not read, some of which nobody should."""
+    return (
+        _row(key, now)
+        | {
+            "createdAt": key.created_at(now),
+            "updatedAt": _rfc3339(now),
+            "expiresAt": key.expires_at(now),
+            "permissions": key.permissions,
+            "isTestKey": key.shown_prefix.startswith("rt_test_"),
+            "canReveal": key.can_reveal,
+            "maskedKey": f"{key.shown_prefix}…",
+            "usageCount": 0 if key.idle is None else len(key.name),
+        }
+        | ({} if key.allowed_ips is None else {"allowedIps": key.allowed_ips})
+        | ({"plainKey": f"{key.shown_prefix}{LEAKED}"} if key.can_reveal else {})
+    )
 
 
 def _rfc3339(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_OWNER_AND_PURPOSE = "(?:(?P<owner>[^:]+): )?(?P<purpose>.{6,})"
+
+
 def demo_policy() -> Policy:
-    """The policy of the demo account: a budget of keys, and more patience with those kept for emergencies."""
+    """The policy of the demo account: all rules, a budget of keys, more patience with those kept for emergencies."""
     return Policy(
-        rules={"too-many-active": RuleSetting(enabled=True, options={"max_active": 50})},
+        rules={
+            "too-many-active": RuleSetting(enabled=True, options={"max_active": 50}),
+            "no-ip-allowlist": RuleSetting(enabled=True),
+            "ownerless-name": RuleSetting(enabled=True, options={"pattern": _OWNER_AND_PURPOSE}),
+        },
         overrides=(
             Override(
                 Selector(names=("DR restore *",)),
@@ -225,7 +304,7 @@ class DemoServer:
     def __init__(self, now: datetime) -> None:
         token = f"{OWN_PREFIX}_no_real_token_{secrets.token_hex(8)}"
         self.token = Secret(token, "the demo server")
-        self._server = _Server(token, {"/v1/api-keys/analytics": demo_account(now)})
+        self._server = _Server(token, {"/v1/api-keys/analytics": demo_account(now), "/v1/api-keys": demo_details(now)})
         # The server looks for the end of its work this often, in seconds; its default would delay every exit.
         poll = 0.02
         self._thread = threading.Thread(target=self._server.serve_forever, args=(poll,), name="demo", daemon=True)

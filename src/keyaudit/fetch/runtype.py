@@ -32,6 +32,7 @@ from keyaudit.model import Answer
 from keyaudit.secret import Secret, redact
 
 ANALYTICS = "/v1/api-keys/analytics"
+DETAILS = "/v1/api-keys"
 
 TRIES = 4
 LONGEST_WAIT = 60.0
@@ -44,6 +45,7 @@ _SLOW_MODE = "SLOW_MODE_HOURLY_LIMIT_EXCEEDED"
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
 
 _PIECE = 2**20
+_PATIENCE_SECONDS = 3.0
 _PROGRESS_BYTES = 16 * 2**20
 _ERROR_BODY_BYTES = 64 * 2**10
 _ERROR_BODY_SECONDS = 5.0
@@ -52,17 +54,30 @@ Clock = Callable[[], datetime]
 Progress = Callable[[str], None]
 
 
-def fetch_analytics(
+def fetch_lists(
     settings: RuntypeSettings,
     token: Secret,
     *,
     environ: Mapping[str, str],
     clock: Clock,
     on_progress: Progress | None = None,
-) -> Answer:
-    """GET the analytics of all keys of the token's account: :class:`Client` for one request."""
+) -> tuple[Answer, Answer | FetchError | None]:
+    """GET the analytics of all keys of the token's account, then their details, both within the one deadline.
+
+    What *settings* say of the details decides: ``off`` gives ``None`` in their place, ``auto`` the error where they
+    cannot be had. Raises :class:`FetchError` where the analytics cannot be had, or, when they are ``on``, the
+    details; and :class:`ConfigError` as :class:`Client` does.
+    """
     with Client(settings, token, environ=environ, clock=clock, on_progress=on_progress) as client:
-        return client.get(ANALYTICS)
+        analytics = client.get(ANALYTICS)
+        if settings.details == "off":
+            return analytics, None
+        try:
+            return analytics, client.get(DETAILS)
+        except FetchError as error:
+            if settings.details == "on":
+                raise
+            return analytics, error
 
 
 class Client:
@@ -143,11 +158,16 @@ class Client:
         return self._runner.run(self._within_deadline(path))
 
     async def _within_deadline(self, path: str) -> Answer:
+        word = asyncio.get_running_loop().call_later(
+            _PATIENCE_SECONDS, self._report, f"Waiting for {self._peer}, for {self._settings.deadline:g} s at most"
+        )
         try:
             async with asyncio.timeout_at(self._deadline):
                 return await self._with_retries(path)
         except TimeoutError:
             pass
+        finally:
+            word.cancel()
         # Raised outside the handler here and below: an exception in the context of ours might quote a header.
         raise self._error(
             f"{self._peer} had not answered in full when the deadline of {self._settings.deadline:g} s passed.",
@@ -265,12 +285,12 @@ class Client:
                 )
             case 403:
                 return self._error(
-                    f"{self._peer} knows the token but does not let it read {path} ({shown}). The key may lack a "
-                    "permission to read API keys, be a test key, or be limited to other IP addresses: "
+                    f"{self._peer} knows the token but does not let it read {self._base.path}{path} ({shown}). The key "
+                    "may lack a permission to read API keys, be a test key, or be limited to other IP addresses: "
                     "see Settings → API in the dashboard."
                 )
             case 404:
-                return self._error(f"{self._peer} has no {path} ({shown}). Check base_url.")
+                return self._error(f"{self._peer} has no {self._base.path}{path} ({shown}). Check base_url.")
             case 429 if code == _SLOW_MODE:
                 message = (
                     f"{self._peer} has slowed this account down to 10 requests an hour, which are used up ({shown}). "

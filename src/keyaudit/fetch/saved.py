@@ -11,7 +11,9 @@ from keyaudit.errors import UsageError
 from keyaudit.model import Answer
 from keyaudit.text import visible
 
-MAX_BYTES = 512 * 2**20
+MAX_BYTES = 2**30
+"""For both documents of an account: twice what one answer may have by default."""
+
 _CHUNK = 2**20
 
 
@@ -23,6 +25,7 @@ def read_saved(path: str, stdin: BinaryIO | None, *, max_bytes: int = MAX_BYTES)
     are more than *max_bytes*; whether it is the right document is not judged here.
     """
     source = "standard input" if path == "-" else visible(os.path.basename(os.path.abspath(path)))
+    named = source if path == "-" else visible(path, 4096)
     try:
         if path != "-":
             # Unbuffered: a regular file of 150 MB then comes in one read, without a second copy.
@@ -36,10 +39,10 @@ def read_saved(path: str, stdin: BinaryIO | None, *, max_bytes: int = MAX_BYTES)
     except (OSError, ValueError) as error:
         # A path with a NUL is a ValueError, and so is a closed stream.
         reason = error.strerror if isinstance(error, OSError) else "it is no path that this system could open"
-        msg = f"--from cannot read {source}: {reason}."
+        msg = f"--from cannot read {named}: {reason}."
         raise UsageError(msg) from None
     if len(body) > max_bytes:
-        msg = f"--from does not read {source}: it is larger than {max_bytes} bytes."
+        msg = f"--from does not read {named}: it is larger than {max_bytes} bytes."
         raise UsageError(msg)
     return Answer(body, source)
 

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from keyaudit.errors import ConfigError
 
@@ -18,6 +18,9 @@ _BASE_URL = re.compile(
     re.IGNORECASE,
 )
 _DEFAULT_PORTS = {"https": 443, "http": 80}
+
+DetailsMode = Literal["auto", "on", "off"]
+"""Whether the details of the keys are read: if they can be had, in any case, or not at all."""
 
 
 class BaseUrl(NamedTuple):
@@ -43,8 +46,9 @@ class RuntypeSettings:
 
     ``max_body_bytes`` bounds each answer after decompression. ``ca_file`` is a PEM file whose authorities
     are trusted instead of the usual ones. ``backoff`` is the longest pause before the second try; it
-    doubles with each further try. Raises :class:`ConfigError` for an address that would send the token in
-    clear text, or that is none, and for limits that are not positive.
+    doubles with each further try. ``details`` says whether the details of the keys are asked for too. Raises
+    :class:`ConfigError` for an address that would send the token in clear text, or that is none, and for limits that
+    are not positive.
     """
 
     base_url: str = "https://api.runtype.com"
@@ -54,6 +58,7 @@ class RuntypeSettings:
     max_body_bytes: int = 512 * 2**20
     ca_file: Path | None = None
     backoff: float = 1.0
+    details: DetailsMode = "auto"
 
     def __post_init__(self) -> None:
         parse_base_url(self.base_url)
