@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
 
 from keyaudit.evaluate import evaluate
-from keyaudit.model import AuditResult, Finding, Policy, RejectedRow, RuleSetting, Snapshot, Totals, Waiver
+from keyaudit.model import (
+    AuditResult,
+    DetailsState,
+    Finding,
+    Policy,
+    RejectedRow,
+    RuleSetting,
+    Snapshot,
+    Totals,
+    Waiver,
+)
 
+READ = DetailsState(read=True)
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
@@ -20,8 +32,17 @@ def key(
     used: timedelta | datetime | None = timedelta(hours=1),
     active: bool = True,
     own: bool = False,
+    listed: str = "both",
+    detailed: bool = True,
+    created: timedelta | datetime | None = None,
+    expires: timedelta | datetime | None = timedelta(days=200),
+    ends: bool | None = True,
+    permissions: list[str] | None = None,
+    allowed_ips: int | None = None,
+    test: bool | None = None,
+    revealable: bool | None = None,
 ) -> dict[str, object]:
-    """A row of the frame; *used* is a time, or how long ago, or ``None`` for never."""
+    """A row of the frame. *used* and *created* are times, or how long ago; *expires* is a time, or in how long."""
     return {
         "id": id,
         "name": name,
@@ -29,7 +50,35 @@ def key(
         "last_used_at": NOW - used if isinstance(used, timedelta) else used,
         "is_active": active,
         "own": own,
+        "listed": listed if detailed else "analytics",
+        "detailed": detailed,
+        "created_at": NOW - created if isinstance(created, timedelta) else created,
+        "expires_at": NOW + expires if isinstance(expires, timedelta) else expires,
+        "ends": ends if detailed else None,
+        "permissions": None if permissions is None else json.dumps(permissions),
+        "allowed_ips": allowed_ips,
+        "is_test": test,
+        "can_reveal": revealable,
     }
+
+
+DTYPES = {
+    "id": "str",
+    "name": "str",
+    "prefix": "str",
+    "last_used_at": "datetime64[us, UTC]",
+    "is_active": "bool",
+    "own": "bool",
+    "listed": "category",
+    "detailed": "bool",
+    "created_at": "datetime64[us, UTC]",
+    "expires_at": "datetime64[us, UTC]",
+    "ends": "boolean",
+    "permissions": "category",
+    "allowed_ips": "Int64",
+    "is_test": "boolean",
+    "can_reveal": "boolean",
+}
 
 
 def snapshot(
@@ -37,19 +86,11 @@ def snapshot(
     rejected: tuple[RejectedRow, ...] = (),
     totals: Totals | None = None,
     asked_with_key: bool = False,
+    details: DetailsState = READ,
 ) -> Snapshot:
     """A snapshot whose totals agree with its rows unless *totals* says otherwise."""
-    frame = pd.DataFrame(list(keys), columns=["id", "name", "prefix", "last_used_at", "is_active", "own"]).astype(
-        {
-            "id": "str",
-            "name": "str",
-            "prefix": "str",
-            "last_used_at": "datetime64[us, UTC]",
-            "is_active": "bool",
-            "own": "bool",
-        }
-    )
-    received = len(keys) + len(rejected)
+    frame = pd.DataFrame(list(keys), columns=list(DTYPES)).astype(DTYPES)
+    received = len(keys) + sum(row.list == "analytics" for row in rejected)
     active = int(frame["is_active"].sum())
     return Snapshot(
         source="test",
@@ -58,8 +99,10 @@ def snapshot(
         rejected=rejected,
         received=received,
         totals=totals or Totals(received, active, received - active),
+        counted=Totals(received, active, len(keys) - active),
         live=False,
         asked_with_key=asked_with_key,
+        details=details,
     )
 
 
@@ -70,9 +113,10 @@ def audit(
     rejected: tuple[RejectedRow, ...] = (),
     totals: Totals | None = None,
     asked_with_key: bool = False,
+    details: DetailsState = READ,
 ) -> AuditResult:
     """The result of auditing *keys*."""
-    taken = snapshot(*keys, rejected=rejected, totals=totals, asked_with_key=asked_with_key)
+    taken = snapshot(*keys, rejected=rejected, totals=totals, asked_with_key=asked_with_key, details=details)
     return evaluate(taken, policy or Policy(), waivers)
 
 

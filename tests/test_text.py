@@ -48,7 +48,12 @@ names = st.one_of(st.text(max_size=12), st.text(st.sampled_from(ODD + "aé日"),
         ("\u0301a", "⟨U+0301⟩a"),
         ("\u200b\u0301a", "⟨U+200B⟩⟨U+0301⟩a"),
         ("a \u0301b", "a ⟨U+0301⟩b"),
-        ("a\u0301b", "a\u0301b"),
+        ("a\u0301b", "a⟨U+0301⟩b"),
+        ("\u00e1b", "\u00e1b"),
+        ("x\u0301\u0302\u0303\u0304", "x\u0301\u0302\u0303⟨U+0304⟩"),
+        ("\u212a", "⟨U+212A⟩"),
+        ("\u0928\u093c", "\u0928⟨U+093C⟩"),
+        ("\u0915\u094d\u0937", "\u0915\u094d\u0937"),
         ("a\ud800b", "a⟨U+D800⟩b"),
         ("a" + text.stand_in(0xD800) + "b", "a⟨U+D800⟩b"),
         ("a" + text.stand_in(0xDFFF) + "b", "a⟨U+DFFF⟩b"),
@@ -56,6 +61,11 @@ names = st.one_of(st.text(max_size=12), st.text(st.sampled_from(ODD + "aé日"),
 )
 def test_what_cannot_be_seen_is_spelt_out(name: str, shown: str) -> None:
     assert text.visible(name) == shown
+
+
+@given(st.text(ODD + "ab") | st.text())
+def test_the_visible_form_can_be_read_back(name: str) -> None:
+    assert name == text.invisible(text.visible(name, limit=10**6)) or text.stand_in(0xD800) <= max(name)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ waivers and turned into the visible form, as columns throughout. No clock, no fi
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,11 +18,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keyaudit import __version__
-from keyaudit.columns import to_arrow, to_pandas
+from keyaudit.columns import days_since, to_arrow, to_pandas
 from keyaudit.errors import RuleCrashed
 from keyaudit.model import (
     AuditResult,
+    ClauseResult,
     Counts,
+    DetailsState,
     Note,
     Override,
     Policy,
@@ -35,8 +37,9 @@ from keyaudit.model import (
     Waiver,
     WaiverInForce,
 )
-from keyaudit.policy import base, resolve, selected, shown_options
+from keyaudit.policy import base, resolve, selected, shown_options, with_owners
 from keyaudit.rules import AccountHit, Context, KeyHits, Rule, all_rules
+from keyaudit.standards import by_clause
 from keyaudit.text import visible, visible_column
 from keyaudit.wording import count, sentence
 
@@ -48,7 +51,6 @@ CLEAN_KEYS_LISTED = 2000
 
 _LONGEST_PROSE = 4096
 _USE_EDGES = (0, 1, 7, 30, 60, 90, 180, 365)
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,14 @@ def evaluate(
     ``fail_on`` is the severity from which unwaived findings make exit code 1, ``None`` for never.
     Raises :class:`RuleCrashed` when a rule raises, and :class:`ConfigError` for an impossible setting.
     """
+    snapshot = replace(snapshot, keys=with_owners(policy, snapshot.keys))
     keys = snapshot.keys
     selections = [selected(override.selector, keys) for override in policy.overrides]
-    idle_days = _idle_days(keys["last_used_at"], snapshot.now)
+    idle_days = days_since(keys["last_used_at"], snapshot.now)
     hits: list[_Hit] = []
-    for rule in all_rules().values():
-        hits += _ask(rule, policy, snapshot, selections, idle_days, zone)
+    for rule in sorted(all_rules().values(), key=lambda rule: bool(rule.after)):
+        if not (rule.needs_details and not snapshot.details.read):
+            hits += _ask(rule, policy, snapshot, selections, idle_days, _found(rule, hits, len(keys)), zone)
 
     table = _Table.of(hits, keys)
     waiver_of, waivers_in_force = _waive(table, waivers, snapshot.now)
@@ -87,6 +91,7 @@ def evaluate(
     clean = np.ones(len(keys), dtype=bool)
     clean[table.rows[table.rows < len(keys)]] = False
     counts = _count(snapshot, findings, int(clean.sum()))
+    rules = _rules_in_force(policy, selections, counts, snapshot.details)
     thresholds = _thresholds(policy)
     return AuditResult(
         account=account,
@@ -102,23 +107,18 @@ def evaluate(
         use=_use(keys, idle_days, thresholds),
         use_thresholds=thresholds,
         waivers=waivers_in_force,
-        rules=_rules_in_force(policy, selections, counts),
+        rules=rules,
         overrides=tuple(map(_visible_override, policy.overrides)),
         notes=(*snapshot.notes, *_notes(snapshot)),
         fail_on=fail_on,
         exit_codes=_exit_codes(counts, fail_on),
+        details=replace(snapshot.details, reason=_visible_reason(snapshot.details)),
+        compliance=_compliance(rules, findings),
+        profile=policy.profile,
     )
 
 
 # ---------------------------------------------------------------- asking the rules
-
-
-def _idle_days(last_used: pd.Series[Any], now: datetime) -> NDArray[np.float64]:
-    used = last_used.dt.tz_convert(None)
-    idle: NDArray[np.float64] = np.floor(
-        ((now.astimezone(UTC).replace(tzinfo=None) - used) / _DAY).to_numpy(np.float64)
-    )
-    return idle
 
 
 def _ask(
@@ -127,15 +127,19 @@ def _ask(
     snapshot: Snapshot,
     selections: list[NDArray[np.bool_]],
     idle_days: NDArray[np.float64],
+    found_by: Mapping[str, NDArray[np.bool_]],
     zone: tzinfo,
 ) -> list[_Hit]:
     active = snapshot.keys["is_active"].to_numpy(dtype=bool)
+    detailed = snapshot.keys["detailed"].to_numpy(dtype=bool)
     found: list[_Hit] = []
     for settings, where in resolve(policy, rule, selections, len(active)):
         if not settings.enabled:
             continue
         looked_at = where if settings.inactive else where & active
-        context = Context(snapshot, looked_at, idle_days, settings.options, snapshot.now, zone)
+        if rule.needs_details:
+            looked_at = looked_at & detailed
+        context = Context(snapshot, looked_at, idle_days, settings.options, snapshot.now, zone, found_by)
         try:
             found += [_Hit(rule, settings.severity, reported) for reported in rule.check(context)]
         except Exception as error:
@@ -144,6 +148,16 @@ def _ask(
                 "Please report it; until then the rule can be switched off in the policy.",
                 details=traceback.format_exc(),
             ) from error
+    return found
+
+
+def _found(rule: Rule[Any], hits: list[_Hit], keys: int) -> Mapping[str, NDArray[np.bool_]]:
+    """For each rule that *rule* comes after, the keys on which it found something above info."""
+    found = {name: np.zeros(keys, dtype=bool) for name in rule.after}
+    for hit in hits:
+        if hit.rule.name in found and isinstance(hit.reported, KeyHits):
+            above_info = _severities(hit, hit.reported, len(hit.reported.rows)) > Severity.INFO
+            found[hit.rule.name][hit.reported.rows[above_info]] = True
     return found
 
 
@@ -162,6 +176,7 @@ class _Table:
     rule: NDArray[np.int16]
     severity: NDArray[np.int8]
     evidence: pa.ChunkedArray
+    action: pd.Categorical
     subjects: pd.DataFrame
 
     @classmethod
@@ -188,9 +203,17 @@ class _Table:
             evidence=pa.chunked_array(
                 [
                     *(_texts(reported.evidence, size) for (_, reported), size in zip(on_keys, sizes, strict=True)),
-                    pa.array([visible(reported.evidence, _LONGEST_PROSE) for _, reported in on_account], pa.large_string()),
+                    pa.array(
+                        [visible(reported.evidence, _LONGEST_PROSE) for _, reported in on_account], pa.large_string()
+                    ),
                 ],
                 pa.large_string(),
+            ),
+            action=_actions(
+                [
+                    *((r.action or hit.rule.remediation, size) for (hit, r), size in zip(on_keys, sizes, strict=True)),
+                    *((hit.rule.remediation, 1) for hit, _ in on_account),
+                ]
             ),
             subjects=_subjects(keys, [reported for _, reported in on_account]),
         )
@@ -207,8 +230,17 @@ def _texts(evidence: str | pa.Array, size: int) -> pa.Array:
     return evidence.cast(pa.large_string())
 
 
+def _actions(runs: list[tuple[str, int]]) -> pd.Categorical:
+    """Each action as often as its number says, in order."""
+    distinct = list(dict.fromkeys(action for action, _ in runs))
+    codes = np.repeat([distinct.index(action) for action, _ in runs], [size for _, size in runs]).astype(np.int16)
+    return pd.Categorical.from_codes(codes, pd.Index(distinct, dtype="str"))
+
+
 def _subjects(keys: pd.DataFrame, on_account: list[AccountHit]) -> pd.DataFrame:
-    of_keys = keys.assign(subject=keys["id"], is_active=keys["is_active"].astype("boolean"))
+    of_keys = keys[["id", "name", "prefix", "last_used_at", "is_active", "own", "owner"]].assign(
+        subject=keys["id"], is_active=keys["is_active"].astype("boolean")
+    )
     if not on_account:
         return of_keys
     of_account = pd.DataFrame(
@@ -217,6 +249,7 @@ def _subjects(keys: pd.DataFrame, on_account: list[AccountHit]) -> pd.DataFrame:
             "id": [hit.key_id for hit in on_account],
             "name": [hit.key_name for hit in on_account],
             "prefix": [hit.key_prefix for hit in on_account],
+            "owner": "",
             "last_used_at": pd.Series(pd.NaT, range(len(on_account)), dtype=of_keys["last_used_at"].dtype),
             "is_active": pd.NA,
             "own": False,
@@ -254,19 +287,27 @@ def _arrange(table: _Table, waiver_of: NDArray[np.int32], account: str, snapshot
             "own": subjects["own"].to_numpy()[rows],
             "last_used_at": subjects["last_used_at"].array.take(rows),
             "evidence": to_pandas(table.evidence.combine_chunks().take(pa.array(order))),
-            "action": pd.Categorical.from_codes(rule, pd.Index([r.remediation for r in all_rules().values()])),
+            "action": table.action[order],
             "waiver": waiver_of[order],
+            "owner": to_pandas(to_arrow(_visible_owners(subjects["owner"])).take(take)),
         }
     )
 
 
+def _visible_owners(owners: pd.Series[Any]) -> pd.Series[Any]:
+    """The visible form of owners; where there is none it stays empty."""
+    some = owners != ""
+    return owners.where(~some, visible_column(owners)) if some.any() else owners
+
+
 def _order(table: _Table, waiver_of: NDArray[np.int32]) -> NDArray[np.intp]:
-    """Unwaived first, then worst, then by rule, the longest idle (never used first), subject and name."""
+    """Unwaived first, then worst, then by rule and action, the longest idle (never used first), subject and name."""
     take = pa.array(table.rows)
     columns = {
         "waived": pa.array(waiver_of >= 0),
         "mildness": pa.array(-table.severity),
         "rule": pa.array(table.rule),
+        "action": pa.array(table.action.codes),
         "last_used_at": pa.array(table.subjects["last_used_at"].astype("int64").to_numpy()[table.rows]),
         "subject": to_arrow(table.subjects["subject"]).take(take),
         "name": to_arrow(table.subjects["name"]).take(take),
@@ -284,9 +325,12 @@ def _all_differ(table: _Table, snapshot: Snapshot) -> bool:
 
 
 def _told_apart(ids: pd.Series[Any]) -> pd.Series[Any]:
-    """*ids* with ``#2``, ``#3``, … behind what would be the same id again: keys may share theirs."""
+    """*ids* with ``⟨2⟩``, ``⟨3⟩``, … behind what would be the same id again: keys may share theirs.
+
+    No id ends so by itself: the visible form spells that bracket.
+    """
     number = ids.groupby(ids).cumcount() + 1
-    return ids.where(number == 1, ids + "#" + number.astype("str"))
+    return ids.where(number == 1, ids + "⟨" + number.astype("str") + "⟩")
 
 
 # ---------------------------------------------------------------- waivers
@@ -322,14 +366,16 @@ def _count(snapshot: Snapshot, findings: pd.DataFrame, without_findings: int) ->
     unwaived = findings[["rule", "severity"]][findings["waiver"] < 0]
     by_severity = unwaived["severity"].value_counts()
     by_rule = unwaived["rule"].value_counts()
-    active = int(snapshot.keys["is_active"].sum())
+    keys = snapshot.keys
+    active = int(keys["is_active"].sum())
+    rejected = _lost(snapshot)
     return Counts(
-        received=snapshot.received,
-        read=len(snapshot.keys),
-        rejected=len(snapshot.rejected),
+        received=len(keys) + rejected,
+        read=len(keys),
+        rejected=rejected,
         active=active,
-        inactive=len(snapshot.keys) - active,
-        never_used=int(snapshot.keys["last_used_at"].isna().sum()),
+        inactive=len(keys) - active,
+        never_used=int(keys["last_used_at"].isna().sum()),
         without_findings=without_findings,
         findings=len(unwaived),
         waived=len(findings) - len(unwaived),
@@ -338,15 +384,26 @@ def _count(snapshot: Snapshot, findings: pd.DataFrame, without_findings: int) ->
     )
 
 
+def _lost(snapshot: Snapshot) -> int:
+    """How many keys were not audited, because no row that speaks of them could be read."""
+    analytics = [row for row in snapshot.rejected if row.list == "analytics"]
+    details = [row for row in snapshot.rejected if row.list == "details" and not row.kept]
+    known = {row.id for row in analytics if row.id is not None}
+    if details:
+        known |= set(snapshot.keys["id"][snapshot.keys["id"].isin([row.id for row in details])])
+    return len(analytics) + sum(row.id not in known for row in details)
+
+
 def _clean_keys(keys: pd.DataFrame, clean: NDArray[np.bool_]) -> pd.DataFrame:
     rows = np.flatnonzero(clean)
     take = pa.array(rows)
     by = pa.record_batch({name: to_arrow(keys[name]).take(take) for name in ("name", "id")})
     first = pc.select_k_unstable(by, CLEAN_KEYS_LISTED, [("name", "ascending"), ("id", "ascending")])
-    columns = ["id", "name", "prefix", "last_used_at", "is_active", "own"]
+    columns = ["id", "name", "prefix", "last_used_at", "is_active", "own", "owner"]
     listed: pd.DataFrame = keys[columns].iloc[rows[first.to_numpy()]].reset_index(drop=True)
     for column in columns[:3]:
         listed[column] = visible_column(listed[column])
+    listed["owner"] = _visible_owners(listed["owner"])
     return listed
 
 
@@ -357,6 +414,10 @@ def _visible_row(row: RejectedRow) -> RejectedRow:
         name=None if row.name is None else visible(row.name),
         prefix=None if row.prefix is None else visible(row.prefix),
     )
+
+
+def _visible_reason(details: DetailsState) -> str:
+    return visible(details.reason, _LONGEST_PROSE) if details.reason else ""
 
 
 def _visible_override(override: Override) -> Override:
@@ -379,6 +440,7 @@ def _visible_selector(selector: Selector) -> Selector:
         ids=tuple(map(visible, selector.ids)),
         names=tuple(map(visible, selector.names)),
         prefixes=tuple(map(visible, selector.prefixes)),
+        owners=tuple(map(visible, selector.owners)),
     )
 
 
@@ -409,7 +471,9 @@ def _bar_label(low: int, high: int | None) -> str:
     return f"{low}" if high == low + 1 else f"{low}–{high - 1}"
 
 
-def _rules_in_force(policy: Policy, selections: list[NDArray[np.bool_]], counts: Counts) -> tuple[RuleInForce, ...]:
+def _rules_in_force(
+    policy: Policy, selections: list[NDArray[np.bool_]], counts: Counts, details: DetailsState
+) -> tuple[RuleInForce, ...]:
     return tuple(
         RuleInForce(
             name=rule.name,
@@ -423,10 +487,46 @@ def _rules_in_force(policy: Policy, selections: list[NDArray[np.bool_]], counts:
             options=shown_options(settings.options),
             overridden=_overridden(policy, rule, selections),
             findings=counts.by_rule.get(rule.name, 0),
+            state=state,
+            reason=f"It needs the details of the keys. {_visible_reason(details)}" if state == "not evaluated" else "",
         )
         for rule in all_rules().values()
         for settings in (base(policy, rule),)
+        for state in (_state(policy, rule, settings.enabled, details),)
     )
+
+
+def _state(
+    policy: Policy, rule: Rule[Any], enabled: bool, details: DetailsState
+) -> Literal["on", "off", "not evaluated"]:
+    switched_on = enabled or any(
+        override.rules[rule.name].enabled
+        for override in policy.overrides
+        if rule.scope == "key" and rule.name in override.rules
+    )
+    if not switched_on:
+        return "off"
+    return "not evaluated" if rule.needs_details and not details.read else "on"
+
+
+def _compliance(rules: tuple[RuleInForce, ...], findings: pd.DataFrame) -> tuple[ClauseResult, ...]:
+    """How the account stands to each clause that some rule answers to, by standard and number."""
+    above_info = findings[findings["severity"] > Severity.INFO]
+    unwaived = above_info[above_info["waiver"] < 0]["rule"].value_counts()
+    waived = above_info[above_info["waiver"] >= 0]["rule"].value_counts()
+    results = []
+    for reference, these in by_clause(rules).items():
+        failed = sum(int(unwaived[rule.name]) for rule in these)
+        accepted = sum(int(waived[rule.name]) for rule in these)
+        state: Literal["fail", "not evaluated", "waived", "pass"] = "pass"
+        if failed:
+            state = "fail"
+        elif any(rule.state == "not evaluated" for rule in these) or all(rule.state == "off" for rule in these):
+            state = "not evaluated"
+        elif accepted:
+            state = "waived"
+        results.append(ClauseResult(reference, tuple(rule.name for rule in these), state, failed, accepted))
+    return tuple(results)
 
 
 def _overridden(policy: Policy, rule: Rule[Any], selections: list[NDArray[np.bool_]]) -> int:
@@ -453,8 +553,19 @@ def _notes(snapshot: Snapshot) -> Iterable[Note]:
             "totals-missing",
             f"The answer has no readable {' and no readable '.join(missing)} that its rows could be checked against.",
         )
-    if snapshot.rejected:
-        yield Note("rows-rejected", f"{count(len(snapshot.rejected), 'row')} of the answer could not be read.")
+    if (own := int(snapshot.keys["own"].sum())) > 1:
+        yield Note(
+            "own-key-ambiguous",
+            f"{own} keys share the prefix of the token with which keyaudit asked; only one of them is its own.",
+        )
+    partly = sum(row.kept for row in snapshot.rejected)
+    if lost := len(snapshot.rejected) - partly:
+        yield Note("rows-rejected", f"{count(lost, 'row')} of the answer could not be read.")
+    if partly:
+        yield Note(
+            "rows-partly-read",
+            f"{count(partly, 'row')} of the details could not be read whole; what is missing counts as not known.",
+        )
 
 
 def _exit_codes(counts: Counts, fail_on: Severity | None) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from enum import IntEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,9 +57,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row of the answer that could not be read as a key, kept apart.
+    """A row of an answer that could not be read, or not whole, kept apart.
 
-    ``index`` counts from 0 in the list received. ``problem`` is one sentence without the row's values.
+    ``list`` is the answer it stands in, ``analytics`` or ``details``; ``index`` counts from 0 in the list received.
+    ``kept`` says that the key is audited all the same, with what could not be read counting as not known.
+    ``problem`` is one sentence without the row's values.
     ``id``, ``name`` and ``prefix`` hold whatever could be read (raw text), else ``None``.
     ``digest`` is the first 16 hex digits of the SHA-256 of the row's bytes.
     """
@@ -70,6 +72,16 @@ class RejectedRow:
     id: str | None = None
     name: str | None = None
     prefix: str | None = None
+    list: Literal["analytics", "details"] = "analytics"
+    kept: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DetailsState:
+    """Whether the details of the keys were read; ``reason`` is one sentence that says why not, else empty."""
+
+    read: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +106,10 @@ class Snapshot:
     """All keys of one account at one moment, and the rows that could not be read.
 
     ``keys`` has the columns and dtypes of :data:`keyaudit.frame.COLUMNS` and a ``RangeIndex``;
-    ``len(keys) + len(rejected) == received``. ``now`` is the server's clock, by which every age is told.
+    ``received`` counts the rows of the analytics: as many as were read and rejected there. ``totals`` is what the
+    analytics claim of themselves and ``counted`` what their rows make it, before the details had a say; an unreadable
+    row counts in neither ``counted.active`` nor ``counted.expired``. ``now`` is the server's clock, by which every
+    age is told.
     ``live`` tells an answer of the API from a saved one; ``asked_with_key`` says that an API key of the
     account (not a dashboard session) authenticated the question, so that at least one key must exist.
     """
@@ -105,8 +120,10 @@ class Snapshot:
     rejected: tuple[RejectedRow, ...]
     received: int
     totals: Totals
+    counted: Totals
     live: bool
     asked_with_key: bool = False
+    details: DetailsState = DetailsState(read=False, reason="Only the analytics were asked for.")
     notes: tuple[Note, ...] = ()
 
     @cached_property
@@ -137,12 +154,14 @@ class RuleSetting:
 class Selector:
     """Which keys are meant: every given field must match, any pattern within a field suffices.
 
-    Patterns are case-sensitive globs (``*``, ``?``, ``[…]``) that must match the whole text.
+    Patterns are case-sensitive globs (``*``, ``?``, ``[…]``) that must match the whole text. ``owners`` are matched
+    against the owner that a key's name tells.
     """
 
     ids: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ()
+    owners: tuple[str, ...] = ()
     active: bool | None = None
 
 
@@ -157,8 +176,12 @@ class Override:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Which rules with which options apply to which keys; of several overrides the later wins."""
+    """Which rules with which options apply to which keys: a profile, the rules' settings, then overrides.
 
+    Of several overrides the later wins. ``profile`` is a name of :data:`keyaudit.profiles.PROFILES`.
+    """
+
+    profile: str = "default"
     rules: Mapping[str, RuleSetting] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
 
@@ -182,19 +205,68 @@ class Waiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """Where a rule comes from: a title fit to be shown and, where there is one, an https address."""
+class Standard:
+    """A text that people are audited by. ``slug`` is what ``keyaudit rules --standard`` takes a part of."""
 
-    title: str
+    slug: str
+    name: str
+    version: str
     url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A clause that a rule answers to. ``says`` is what it asks for, in our words.
+
+    ``analogous`` marks a clause that speaks of users or of another cloud. ``earlier`` tells its number in other
+    releases of the standard.
+    """
+
+    standard: Standard
+    number: str
+    says: str
+    analogous: bool = False
+    earlier: str = ""
+
+    @property
+    def clause(self) -> str:
+        """The standard with its version, and the number in it."""
+        return f"{self.standard.name} {self.standard.version} {self.number}".strip()
+
+    @property
+    def title(self) -> str:
+        """The clause and what it says, fit to be shown."""
+        remarks = "; ".join(filter(None, (self.earlier, "analogous" if self.analogous else "")))
+        return f"{self.clause}: {self.says}" + (f" ({remarks})" if remarks else "")
+
+    @property
+    def url(self) -> str:
+        """An https address of the standard, or empty."""
+        return self.standard.url
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseResult:
+    """How the account stands to one clause. ``state`` is ``fail``, ``not evaluated``, ``waived`` or ``pass``.
+
+    It fails when a rule that answers to it has an unwaived finding above info. It passes only when each of these
+    rules was evaluated. ``findings`` and ``waived`` count findings above info; ``rules`` are names.
+    """
+
+    reference: Reference
+    rules: tuple[str, ...]
+    state: Literal["fail", "not evaluated", "waived", "pass"]
+    findings: int
+    waived: int
 
 
 @dataclass(frozen=True, slots=True)
 class RuleInForce:
     """A rule as this audit applied it: its own texts, and the options of the policy's base layer.
 
-    ``options`` maps option names to values as shown to people. ``overridden`` counts the keys for which
-    an override changed something. ``findings`` counts unwaived findings.
+    ``state`` is ``on``, ``off`` or, where it would need what this audit does not have, ``not evaluated``; then
+    ``reason`` says what. ``options`` maps option names to values as shown to people. ``overridden`` counts the keys
+    for which an override changed something. ``findings`` counts unwaived findings.
     """
 
     name: str
@@ -208,6 +280,8 @@ class RuleInForce:
     options: Mapping[str, str]
     overridden: int
     findings: int
+    state: Literal["on", "off", "not evaluated"] = "on"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +331,7 @@ class Finding:
     evidence: str
     action: str
     waiver: int
+    owner: str = ""
 
     @property
     def waived(self) -> bool:
@@ -298,12 +373,13 @@ class AuditResult:
     ``evidence``     ``str``                  one sentence
     ``action``       ``category``             what to do
     ``waiver``       ``int32``                index in ``waivers``, -1 for none
+    ``owner``        ``str``                  visible form; the owner that the name tells, empty for none
     ================ =======================  ==========================================================
 
     ``clean_keys`` holds the keys without any finding, waived ones included, with the columns ``id``,
-    ``name``, ``prefix`` (visible forms), ``last_used_at``, ``is_active``, ``own``, ordered by name and id.
+    ``name``, ``prefix`` (visible forms), ``last_used_at``, ``is_active``, ``own``, ``owner``, ordered by name and id.
     ``rejected`` holds visible text. ``zone`` is the zone that times are shown in. ``exit_codes`` are
-    those known when the reports are rendered, in the documented order.
+    those known when the reports are rendered, in the documented order. ``profile`` is that of the policy.
     """
 
     account: str
@@ -324,6 +400,9 @@ class AuditResult:
     notes: tuple[Note, ...]
     fail_on: Severity | None
     exit_codes: tuple[int, ...]
+    details: DetailsState = DetailsState(read=False)
+    compliance: tuple[ClauseResult, ...] = ()
+    profile: str = "default"
 
     def worst(self, limit: int | None = None) -> Iterator[Finding]:
         """The first *limit* findings (all by default), in order, as objects: for formats that people read."""

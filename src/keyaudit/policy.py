@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from keyaudit.columns import to_arrow
+from keyaudit.columns import to_arrow, to_pandas
 from keyaudit.errors import ConfigError
 from keyaudit.model import Override, Policy, RuleSetting, Selector, Severity
-from keyaudit.rules import Rule
+from keyaudit.profiles import PROFILES
+from keyaudit.rules import Rule, all_rules
 from keyaudit.text import glob_to_regex
+from keyaudit.wording import option_value
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,21 +58,36 @@ def effective(rule: Rule[Any], settings: Iterable[RuleSetting]) -> Effective:
 
 def base(policy: Policy, rule: Rule[Any]) -> Effective:
     """The settings of *rule* for a key that no override selects."""
-    return effective(rule, _base_layer(policy, rule))
+    return effective(rule, [layer.setting for layer in _base_layers(policy, rule)])
 
 
 def selected(selector: Selector, keys: pd.DataFrame) -> NDArray[np.bool_]:
-    """The rows of *keys* that *selector* selects."""
+    """The rows of *keys*, which must have their owners (:func:`with_owners`), that *selector* selects."""
     import numpy as np
 
     chosen = np.ones(len(keys), dtype=bool)
-    for column, patterns in (("id", selector.ids), ("name", selector.names), ("prefix", selector.prefixes)):
+    for column, patterns in (
+        ("id", selector.ids),
+        ("name", selector.names),
+        ("prefix", selector.prefixes),
+        ("owner", selector.owners),
+    ):
         if patterns:
             regex = "|".join(f"(?:{glob_to_regex(pattern)})" for pattern in patterns)
             chosen &= _matches(keys[column], regex)
     if selector.active is not None:
         chosen &= keys["is_active"].astype("boolean").eq(selector.active).fillna(False).to_numpy(dtype=bool)
     return chosen
+
+
+def with_owners(policy: Policy, keys: pd.DataFrame) -> pd.DataFrame:
+    """*keys* with a column ``owner`` as the rules read it from the names: empty where none does."""
+    for rule in all_rules().values():
+        settings = base(policy, rule)
+        owners = rule.owners(keys, settings.options) if settings.enabled else None
+        if owners is not None:
+            return keys.assign(owner=to_pandas(owners))
+    return keys.assign(owner="").astype({"owner": "str"})
 
 
 def resolve(
@@ -82,25 +99,28 @@ def resolve(
     """
     import numpy as np
 
-    base_layer = _base_layer(policy, rule)
+    base_layers = [layer.setting for layer in _base_layers(policy, rule)]
     relevant = [
         (override.rules[rule.name], mask)
         for override, mask in zip(policy.overrides, selections, strict=True)
         if rule.name in override.rules and rule.scope == "key"
     ]
     if not relevant:
-        yield effective(rule, base_layer), np.ones(rows, dtype=bool)
+        yield effective(rule, base_layers), np.ones(rows, dtype=bool)
         return
     matrix = np.column_stack([mask for _, mask in relevant])
     patterns, pattern_of = np.unique(matrix, axis=0, return_inverse=True)
     for number, pattern in enumerate(patterns):
         layers = [setting for (setting, _), applies in zip(relevant, pattern, strict=True) if applies]
-        yield effective(rule, [*base_layer, *layers]), pattern_of.reshape(-1) == number
+        yield effective(rule, [*base_layers, *layers]), pattern_of.reshape(-1) == number
 
 
 def layers(policy: Policy, rule: Rule[Any], key: pd.DataFrame) -> list[Layer]:
-    """The layers that shape *rule* for the single row of *key*, the weakest first: for ``check --explain``."""
-    found = [Layer("policy.rules", setting) for setting in _base_layer(policy, rule)]
+    """The layers that shape *rule* for the single row of *key*, the weakest first: for ``check --explain``.
+
+    *key* must have its owner (:func:`with_owners`).
+    """
+    found = _base_layers(policy, rule)
     for number, override in enumerate(policy.overrides, start=1):
         if rule.name in override.rules and rule.scope == "key" and selected(override.selector, key)[0]:
             found.append(Layer(_origin(number, override), override.rules[rule.name]))
@@ -109,15 +129,16 @@ def layers(policy: Policy, rule: Rule[Any], key: pd.DataFrame) -> list[Layer]:
 
 def shown_options(options: Any) -> Mapping[str, str]:
     """Option names and values as text for reports."""
-    return {name: str(getattr(options, name)) for name in options.__dataclass_fields__}
+    return {name: option_value(getattr(options, name)) for name in options.__dataclass_fields__}
 
 
 def _origin(number: int, override: Override) -> str:
     return f"policy.overrides[{number}]" + (f" ({override.comment})" if override.comment else "")
 
 
-def _base_layer(policy: Policy, rule: Rule[Any]) -> list[RuleSetting]:
-    return [policy.rules[rule.name]] if rule.name in policy.rules else []
+def _base_layers(policy: Policy, rule: Rule[Any]) -> list[Layer]:
+    named = ((f"profile {policy.profile}", PROFILES[policy.profile].rules), ("policy.rules", policy.rules))
+    return [Layer(origin, rules[rule.name]) for origin, rules in named if rule.name in rules]
 
 
 def _matches(column: pd.Series[Any], regex: str) -> NDArray[np.bool_]:

@@ -29,19 +29,19 @@ _BLANK = frozenset(
     | {*range(0x180B, 0x1810), *range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0)}
 )
 
-# Characters that are visible, stand alone and have been assigned for so long that Python's Unicode tables and
-# RE2's cannot disagree on them. It need not be complete: what lies outside is looked at one by one.
+# Characters that are visible, stand alone, have one spelling only, and have been assigned for so long that Python's
+# Unicode tables and RE2's cannot disagree on them. It need not be complete: what lies outside is looked at one by one.
 _PLAIN = (
     "\u0020-\u007e\u00a1-\u00ac\u00ae-\u02ff\u0391-\u03a1\u03a3-\u03ff\u0400-\u0482\u048a-\u052f\u05d0-\u05ea"
-    "\u0620-\u064a\u0904-\u0939\u093d\u0950\u0958-\u0961\u0964-\u097f\u0e01-\u0e30\u0e32-\u0e33\u0e3f-\u0e46\u1e00-\u1eff\u2010-\u2027\u2030-\u205e\u20a0-\u20bf\u2190-\u23fe\u2500-\u27bf\u3001-\u3029"
+    "\u0620-\u064a\u0904-\u0939\u093d\u0950\u0960-\u0961\u0964-\u097f\u0e01-\u0e30\u0e32-\u0e33\u0e3f-\u0e46"
+    "\u1e00-\u1eff\u2010-\u2027\u2030-\u205e\u20a0-\u20bf\u2190-\u2328\u232b-\u23fe\u2500-\u27bf\u3001-\u3029"
     "\u3041-\u3096\u30a0-\u30ff\u4e00-\u9fef\uac00-\ud7a3\uff01-\uff9f\U0001f300-\U0001f6c5\U0001f900-\U0001f9ff"
 )
-# Marks as old as these, which are plain wherever they have something to sit on.
-_MARKS = (
-    "\u0300-\u034e\u0350-\u036f\u0900-\u0903\u093a-\u093c\u093e-\u094f\u0951-\u0957\u0962-\u0963"
-    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
-)
-_SUSPICIOUS = f"[^{_PLAIN}{_MARKS}]|(^| )[{_MARKS}]|^$|^ | $|  "
+# Marks as old as these that neither merge with a letter nor change places with another mark: plain wherever they
+# have something to sit on.
+_MARKS = "\u0900-\u0903\u093a-\u093b\u093e-\u094f\u0962-\u0963\u0e31\u0e34-\u0e37\u0e47-\u0e4e"
+_MARKS_STACKED = 3
+_SUSPICIOUS = f"[^{_PLAIN}{_MARKS}]|(^| )[{_MARKS}]|[{_MARKS}]{{{_MARKS_STACKED + 1}}}|^$|^ | $|  "
 
 _SPACE_OUT_OF_PLACE = re.compile(r"^ | $|(?<= ) ")
 
@@ -59,18 +59,22 @@ def visible(s: str, limit: int = LIMIT) -> str:
 
     Ordinary text in any script is unchanged. Whatever is invisible, controls the layout or could be mistaken for
     something else is spelt ``⟨U+XXXX⟩``: controls, formats, private and unassigned code points, every space but
-    single plain ones between other characters, a combining mark with nothing to sit on, and the bracket ``⟨``
+    single plain ones between other characters, a character that Unicode holds for the same as another, combining
+    marks with nothing to sit on, behind three others or where the text is not composed (NFC), and the bracket ``⟨``
     itself. Empty text is ``⟨empty⟩``. Of a longer text the first *limit* characters are shown, followed by the
     number of those left out and the start of the SHA-256 of the whole.
     """
     if not s:
         return "⟨empty⟩"
-    forms = []
-    alone = True
-    for character in s[:limit]:
-        form = _form(character, alone)
-        forms.append(form)
-        alone = len(form) > 1 or form == " "
+    head = s[:limit]
+    composed = unicodedata.is_normalized("NFC", head)
+    forms: list[str] = []
+    marks = 0
+    for character in head:
+        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
+        alone = not forms or len(forms[-1]) > 1 or forms[-1] == " "
+        loose = marks > 0 and (alone or not composed or marks > _MARKS_STACKED)
+        forms.append(_form(character, loose))
     shown = _SPACE_OUT_OF_PLACE.sub("⟨U+0020⟩", "".join(forms))
     if len(s) <= limit:
         return shown
@@ -79,14 +83,31 @@ def visible(s: str, limit: int = LIMIT) -> str:
 
 
 @lru_cache(maxsize=1 << 14)
-def _form(character: str, alone: bool) -> str:
-    point, category = ord(character), unicodedata.category(character)
-    hidden = category in _HIDDEN or point in _BLANK or character == "⟨" or (alone and category.startswith("M"))
+def _form(character: str, loose: bool) -> str:
+    point = ord(character)
+    hidden = (
+        loose
+        or unicodedata.category(character) in _HIDDEN
+        or point in _BLANK
+        or character == "⟨"
+        or not unicodedata.is_normalized("NFC", character)
+    )
     if not hidden or character == " ":
         return character
     if point in _STAND_INS:
         point = _SURROGATES[_STAND_INS.index(point)]
     return f"⟨U+{point:04X}⟩"
+
+
+def invisible(shown: str) -> str:
+    """The text whose visible form is *shown*, unless that was cut: the inverse of :func:`visible`."""
+    if shown == "⟨empty⟩":
+        return ""
+    return re.sub("⟨U\\+([0-9A-F]{4,6})⟩", lambda spelt: _character(int(spelt[1], 16)), shown)
+
+
+def _character(point: int) -> str:
+    return stand_in(point) if point in _SURROGATES else chr(point)
 
 
 def visible_column(column: pd.Series[str]) -> pd.Series[str]:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 from keyaudit.errors import UsageError
 from keyaudit.rules import all_rules
+from keyaudit.text import invisible
 
 
 def split_finding_id(text: str) -> tuple[str, str]:
@@ -15,7 +16,12 @@ def split_finding_id(text: str) -> tuple[str, str]:
     rule, second, subject = rest.partition(":")
     if not first or not second or rule not in all_rules():
         raise UsageError("Name a rule behind the key, or give a finding's id such as default:stale:<key id>.")
-    return re.sub(r"#\d+\Z", "", subject), rule
+    subject = re.sub(r"⟨\d+⟩\Z", "", subject)
+    if "⟨… " in subject:
+        raise UsageError(
+            "This finding's id is cut, because the key's own is so long. Name the key with --from instead."
+        )
+    return invisible(subject), rule
 
 
 def waiver_toml(id: str, rule: str, reason: str, owner: str, today: date, days: int) -> str:

@@ -29,6 +29,13 @@ def timestamp(moment: datetime, zone: tzinfo) -> str:
     return f"{local.day:02} {_MONTHS[local.month - 1]} {local.year:04} {local:%H:%M} {local.tzname()}"
 
 
+def option_value(value: object) -> str:
+    """The value of a rule's option as it is shown."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def date(moment: datetime, zone: tzinfo) -> str:
     """``28 Feb 2024``, in *zone*."""
     local = _local(moment, zone)
@@ -59,6 +66,14 @@ def days(numbers: NDArray[np.float64]) -> pa.Array:
 
     encoded = pa.array(numbers.astype("int64")).dictionary_encode()
     return pa.array([count(n, "day") for n in encoded.dictionary.to_pylist()], pa.string()).take(encoded.indices)
+
+
+def ago(numbers: NDArray[np.float64]) -> pa.Array:
+    """``46 days ago``, ``less than a day ago``, ``in the future`` over an array of whole numbers."""
+    import pyarrow.compute as pc
+
+    near = pc.if_else(numbers < 0, "in the future", "less than a day ago").cast("large_string")
+    return pc.if_else(numbers < 1, near, sentence(days(numbers), " ago"))
 
 
 def sentence(*parts: str | pa.Array) -> pa.Array:

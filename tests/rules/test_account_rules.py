@@ -25,6 +25,12 @@ def test_each_total_that_disagrees_is_a_finding_of_its_own() -> None:
     ] == mismatches(key("a"), key("b", active=False), totals=Totals(5, 3, 0))
 
 
+def test_a_claim_of_too_few_is_a_mismatch_like_one_of_too_many() -> None:
+    assert [("total", "totalKeys says 1, but the rows make it 2")] == mismatches(
+        key("a"), key("b", active=False), totals=Totals(1, 1, 1)
+    )
+
+
 @pytest.mark.parametrize(("active", "found"), [(0, 1), (1, 0), (2, 0), (3, 1)])
 def test_an_unreadable_row_may_be_active_or_not(active: int, found: int) -> None:
     result = mismatches(key("a"), rejected=(BAD_ROW,), totals=Totals(2, active, None))
@@ -41,7 +47,7 @@ def test_missing_totals_are_noted_and_no_mismatch() -> None:
 def test_repeated_ids_are_named_and_every_row_is_still_audited() -> None:
     result = audit(key("a", "One", used=None), key("a", "Two", used=None), key("b", "Three"))
     found = list(result.worst())
-    assert ["default:count-mismatch:duplicate-ids", "default:never-used:a", "default:never-used:a#2"] == [
+    assert ["default:count-mismatch:duplicate-ids", "default:never-used:a", "default:never-used:a⟨2⟩"] == [
         f.id for f in found
     ]
     assert "1 id listed more than once: a" == found[0].evidence
@@ -70,7 +76,7 @@ def test_a_rejected_row_is_a_high_finding_with_what_could_be_read() -> None:
 
 def test_equal_unreadable_rows_keep_ids_of_their_own() -> None:
     result = audit(key(), rejected=(BAD_ROW, BAD_ROW))
-    assert ["default:unreadable-key:row-0123456789abcdef", "default:unreadable-key:row-0123456789abcdef#2"] == [
+    assert ["default:unreadable-key:row-0123456789abcdef", "default:unreadable-key:row-0123456789abcdef⟨2⟩"] == [
         f.id for f in result.worst()
     ]
 

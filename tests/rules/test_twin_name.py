@@ -1,6 +1,7 @@
 import pytest
 
 from keyaudit.model import Override, Policy, RuleSetting, Selector, Severity
+from keyaudit.text import visible
 from tests.builders import findings, key
 
 
@@ -11,15 +12,30 @@ def test_names_that_differ_only_in_case_spaces_or_a_trailing_number_are_twins(ot
     found = findings("twin-name", key("a", "Deploy"), key("b", other), key("c", "Something else"))
     assert {"a", "b"} == {f.key_id for f in found}
     assert {Severity.LOW} == {f.severity for f in found}
-    assert {"1 other active key has the same name but for case, spaces or a trailing number"} == {
-        f.evidence for f in found
-    }
+    named = {f.key_id: f.evidence for f in found}
+    assert "“Deploy” (rt_live_ab12) has the same name but for case, spaces or a trailing number" == named["b"]
+    assert f"“{visible(other)}” (rt_live_ab12) has" == named["a"].partition(" the same")[0]
 
 
 def test_three_are_counted() -> None:
     found = findings("twin-name", *(key(str(n), f"Deploy {n}") for n in range(3)))
     assert 3 == len(found)
-    assert found[0].evidence.startswith("2 other active keys have")
+    evidence = [f.evidence.partition(" the same")[0] for f in found]
+    assert [f"“Deploy {n}” (rt_live_ab12) and 1 other active key have" for n in (1, 2, 0)] == evidence
+
+
+def test_two_pairs_are_not_mixed_up() -> None:
+    found = findings(
+        "twin-name",
+        key("a", "Deploy"),
+        key("b", "Export"),
+        key("c", "export 2"),
+        key("d", "deploy 2"),
+        key("e", "Alone"),
+    )
+    assert {"a": "deploy 2", "b": "export 2", "c": "Export", "d": "Deploy"} == {
+        f.key_id: f.evidence.split("”")[0].removeprefix("“") for f in found
+    }
 
 
 def test_an_inactive_namesake_is_no_twin() -> None:

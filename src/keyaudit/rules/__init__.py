@@ -19,10 +19,16 @@ from keyaudit.model import Reference, Severity, Snapshot
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     import pyarrow as pa
     from numpy.typing import NDArray
 
 O = TypeVar("O")  # noqa: E741  the options class of a rule; one letter as type variables are
+
+
+MAX_DAYS = 36_500
+MAX_MINUTES = 525_600
+"""The largest limits that an option accepts: what lies beyond is a slip of the finger."""
 
 
 def option(default: Any, help: str, *, ge: int | None = None, le: int | None = None, pattern: bool = False) -> Any:
@@ -41,11 +47,15 @@ class NoOptions:
 
 @dataclass(frozen=True)
 class KeyHits:
-    """Findings on keys: ``rows`` are positions in the frame; the others are one value, or one a row."""
+    """Findings on keys: ``rows`` are positions in the frame; severity and evidence are one value, or one a row.
+
+    ``action`` is what to do where that is not the rule's remediation.
+    """
 
     rows: NDArray[np.intp]
     severity: Severity | NDArray[np.int8]
     evidence: str | pa.Array
+    action: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,10 +77,12 @@ class AccountHit:
 class Context(Generic[O]):
     """What a rule may look at.
 
+    ``snapshot.keys`` has the columns of :data:`keyaudit.frame.COLUMNS` and ``owner``.
     ``where`` marks the rows of ``snapshot.keys`` to which ``options`` apply and at which the rule looks;
     it may report only these, and may compare them with all. ``idle_days`` holds whole days since the last
     use for each row, rounded down: NaN when never used, negative when the use lies in the future.
-    ``zone`` is for times in evidence.
+    ``zone`` is for times in evidence. ``found_by`` holds, for each rule named in ``after``, the keys on which that
+    rule found something above info.
     """
 
     snapshot: Snapshot
@@ -79,6 +91,7 @@ class Context(Generic[O]):
     options: O
     now: datetime
     zone: tzinfo
+    found_by: Mapping[str, NDArray[np.bool_]]
 
 
 class Rule(ABC, Generic[O]):
@@ -86,7 +99,8 @@ class Rule(ABC, Generic[O]):
 
     ``severity`` is what a finding has unless ``check`` raises it; ``inactive`` says whether the rule looks
     at inactive keys; ``scope`` is ``account`` when it judges the account as a whole, so that overrides,
-    which select keys, do not apply to it.
+    which select keys, do not apply to it; ``needs_details`` says that it looks only at keys whose details were read,
+    and is not evaluated without them; ``after`` names the rules whose findings it wants to know.
     """
 
     name: ClassVar[str]
@@ -98,6 +112,8 @@ class Rule(ABC, Generic[O]):
     enabled: ClassVar[bool] = True
     inactive: ClassVar[bool] = False
     scope: ClassVar[Literal["key", "account"]] = "key"
+    needs_details: ClassVar[bool] = False
+    after: ClassVar[tuple[str, ...]] = ()
     Options: ClassVar[type[Any]] = NoOptions
 
     @abstractmethod
@@ -107,6 +123,10 @@ class Rule(ABC, Generic[O]):
     def idle_thresholds(self, options: O) -> tuple[int, ...]:  # noqa: ARG002 - for those that override it
         """The days of idleness at which this rule strikes, for the chart of keys by last use."""
         return ()
+
+    def owners(self, keys: pd.DataFrame, options: O) -> pa.Array | None:  # noqa: ARG002 - for the one that overrides it
+        """The owner of each key as this rule reads it from the name, empty for none; ``None`` if it reads none."""
+        return None
 
     def option_fields(self) -> Mapping[str, Any]:
         """The dataclass fields of the options, by name."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
 
 from keyaudit.model import Severity
-from keyaudit.rules import Context, KeyHits, Rule, option
+from keyaudit.rules import MAX_MINUTES, Context, KeyHits, Rule, option
+from keyaudit.standards import NIST_MONITOR
 from keyaudit.wording import sentence, timestamp, timestamps
 
 
@@ -18,7 +19,9 @@ from keyaudit.wording import sentence, timestamp, timestamps
 class FutureUseOptions:
     """How much the clocks may differ."""
 
-    tolerance_minutes: int = option(5, "a last use that lies this far ahead of the server's clock passes", ge=0)
+    tolerance_minutes: int = option(
+        5, "a last use that lies this far ahead of the server's clock passes", ge=0, le=MAX_MINUTES
+    )
 
 
 class FutureUse(Rule[FutureUseOptions]):
@@ -30,12 +33,14 @@ class FutureUse(Rule[FutureUseOptions]):
         "wrong, or somebody has tampered with them."
     )
     remediation = "Report it to Runtype support, and judge the key by other means, such as the logs of its users."
+    references = (NIST_MONITOR,)
     inactive = True
     Options = FutureUseOptions
 
     def check(self, context: Context[FutureUseOptions]) -> Iterable[KeyHits]:
         last_used = context.snapshot.keys["last_used_at"]
-        latest = pd.Timestamp(context.now + timedelta(minutes=context.options.tolerance_minutes))
+        tolerance = timedelta(minutes=context.options.tolerance_minutes)
+        latest = pd.Timestamp(min(context.now, datetime.max.replace(tzinfo=UTC) - tolerance) + tolerance)
         rows = np.flatnonzero(context.where & (last_used > latest).to_numpy())
         yield KeyHits(
             rows,

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keyaudit.model import Reference, Severity
-from keyaudit.rules import Context, KeyHits, Rule, option
-from keyaudit.wording import days, sentence, timestamps
+from keyaudit.model import Severity
+from keyaudit.rules import MAX_DAYS, Context, KeyHits, Rule, option
+from keyaudit.standards import CIS_AWS_UNUSED, CIS_DORMANT, NIST_DISABLE, PCI_INACTIVE
+from keyaudit.wording import ago, days, sentence, timestamps
 
 
 @dataclass(frozen=True)
 class StaleOptions:
     """When a key counts as idle."""
 
-    days: int = option(45, "flag a key whose last use is this many days ago, or more", ge=1)
-    high_days: int = option(90, "from this many idle days on, a flagged key is high", ge=1)
+    days: int = option(45, "flag a key whose last use is this many days ago, or more", ge=1, le=MAX_DAYS)
+    high_days: int = option(90, "from this many idle days on, a flagged key is high", ge=1, le=MAX_DAYS)
 
 
 class Stale(Rule[StaleOptions]):
@@ -25,20 +26,14 @@ class Stale(Rule[StaleOptions]):
     title = "Key not used for a long time"
     severity = Severity.MEDIUM
     rationale = (
-        "A key that nothing uses gives its owner nothing and an attacker everything it ever could. "
-        "Nobody would notice its loss, and its misuse breaks no job that anybody watches."
+        "A key that nothing uses gives its owner nothing and an attacker everything it ever could. Nobody would "
+        "notice its loss, and its misuse breaks no job that anybody watches."
     )
     remediation = (
         "Ask the owner whether a job still needs the key. If none does, revoke it; if one does, say so in a waiver "
         "with an end date."
     )
-    references = (
-        Reference(
-            "CIS Amazon Web Services Foundations Benchmark v3.0.0, 1.12: credentials unused for 45 days (analogous)"
-        ),
-        Reference("CIS Controls v8, 5.3: disable dormant accounts after 45 days (analogous)"),
-        Reference("PCI DSS v4.0.1, 8.2.6: inactive user accounts within 90 days (analogous)"),
-    )
+    references = (CIS_AWS_UNUSED, CIS_DORMANT, PCI_INACTIVE, NIST_DISABLE)
     Options = StaleOptions
 
     def check(self, context: Context[StaleOptions]) -> Iterable[KeyHits]:
@@ -51,8 +46,8 @@ class Stale(Rule[StaleOptions]):
             np.where(high, Severity.HIGH, self.severity).astype(np.int8),
             sentence(
                 "last used ",
-                days(idle[rows]),
-                " ago, on ",
+                ago(idle[rows]),
+                ", on ",
                 timestamps(last_used, context.zone),
                 "; the limit is ",
                 days(np.where(high, max(limits.days, limits.high_days), limits.days).astype(np.float64)),

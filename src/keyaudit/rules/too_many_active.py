@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from keyaudit.model import Severity
 from keyaudit.rules import AccountHit, Context, Rule, option
+from keyaudit.standards import NIST_MONITOR, OVERPRIVILEGED
 from keyaudit.wording import count
 
 
@@ -26,6 +27,7 @@ class TooManyActive(Rule[TooManyActiveOptions]):
         "that no single key shows."
     )
     remediation = "Revoke keys that nothing needs, or raise the budget knowingly."
+    references = (OVERPRIVILEGED, NIST_MONITOR)
     enabled = False
     scope = "account"
     Options = TooManyActiveOptions

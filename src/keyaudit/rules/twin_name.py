@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from keyaudit.columns import to_arrow
-from keyaudit.model import Reference, Severity
+from keyaudit.model import Severity
 from keyaudit.rules import Context, KeyHits, NoOptions, Rule
+from keyaudit.standards import REUSE, RUNTYPE_ONE_USE
+from keyaudit.text import visible_column
 from keyaudit.wording import sentence
 
 
@@ -23,7 +25,7 @@ class TwinName(Rule[NoOptions]):
         "key of a rotation that was never finished: the old one still opens the door."
     )
     remediation = "Find out which of the twins is in use, move what remains over to it and revoke the other."
-    references = (Reference("Runtype user guide: one key per use; create the new key, move over, revoke the old one"),)
+    references = (REUSE, RUNTYPE_ONE_USE)
 
     def check(self, context: Context[NoOptions]) -> Iterable[KeyHits]:
         keys = context.snapshot.keys
@@ -36,19 +38,47 @@ class TwinName(Rule[NoOptions]):
         if nothing_left >= 0:
             sizes[nothing_left] = 1
         others = sizes[codes] - 1
-        twins = (others >= 1) & context.where[pool]
-        number = pa.array(others[twins])
+        # by stem and id, so that which twin is named does not hang on the order of the list
+        ordered = pc.sort_indices(
+            pa.record_batch({"stem": codes, "id": to_arrow(keys["id"]).take(pa.array(pool))}),
+            sort_keys=[("stem", "ascending"), ("id", "ascending")],
+        ).to_numpy()
+        following = np.roll(ordered, -1)
+        ends = codes[ordered] != codes[following]
+        starts = np.roll(ends, 1)
+        following[ends] = ordered[starts]
+        twin_of = np.empty(len(pool), np.intp)
+        twin_of[ordered] = following
+        twins = np.flatnonzero((others >= 1) & context.where[pool])
+        named = keys[["name", "prefix"]].iloc[pool[twin_of[twins]]]
+        more = pa.array(others[twins] - 1)
         yield KeyHits(
             pool[twins],
             self.severity,
             sentence(
-                number,
-                pc.if_else(pc.equal(number, 1), " other active key has", " other active keys have"),
+                "“",
+                to_arrow(visible_column(named["name"])),
+                "” (",
+                to_arrow(visible_column(named["prefix"])),
+                pc.if_else(
+                    pc.greater(more, 0),
+                    sentence(
+                        ") and ",
+                        more,
+                        pc.if_else(pc.equal(more, 1), " other active key have", " other active keys have"),
+                    ),
+                    ") has",
+                ),
                 " the same name but for case, spaces or a trailing number",
             ),
         )
 
 
 def _stems(names: pa.Array) -> pa.Array:
-    folded = pc.replace_substring_regex(pc.utf8_lower(names), r"\s+", "")
-    return pc.replace_substring_regex(folded, r"[-_.#(]*[0-9]+[)]?$", "")
+    # kernels for plain characters take a fifth of the time of regular expressions
+    folded = pc.utf8_trim_whitespace(pc.utf8_lower(names))
+    open_ended = pc.utf8_rtrim(folded, ")")
+    unnumbered = pc.utf8_rtrim(open_ended, "0123456789")
+    numbered = pc.less(pc.binary_length(unnumbered), pc.binary_length(open_ended))
+    stems = pc.if_else(numbered, pc.utf8_rtrim(unnumbered, "-_.#( \t"), folded)
+    return pc.replace_substring(pc.replace_substring(stems, " ", ""), "\t", "")

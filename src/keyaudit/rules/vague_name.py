@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from keyaudit.columns import to_arrow
-from keyaudit.model import Reference, Severity
+from keyaudit.model import Severity
 from keyaudit.rules import Context, KeyHits, Rule, option
+from keyaudit.standards import CIS_INVENTORY, RUNTYPE_NAMES
 
 GENERIC = (
     "my|our|the|a|an|this|new|another|api|key|keys|apikey|token|secret|credential|credentials|test|tests|testing|testkey|"
@@ -36,7 +37,7 @@ class VagueName(Rule[VagueNameOptions]):
         "that person with a guess."
     )
     remediation = "Rename the key so that the name says who uses it and for what, such as “Production deploy script”."
-    references = (Reference("Runtype user guide: give keys descriptive names"),)
+    references = (CIS_INVENTORY, RUNTYPE_NAMES)
     Options = VagueNameOptions
 
     def check(self, context: Context[VagueNameOptions]) -> Iterable[KeyHits]:
