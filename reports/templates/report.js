@@ -11,6 +11,36 @@
     theme.textContent = `Theme: ${next}`;
   });
 
+  // the rules are open in the file, for those who run no script, and on paper
+  const rules = [...document.querySelectorAll("details.rule")];
+  const unfold = document.getElementById("unfold");
+  const fold = (open) => {
+    for (const each of rules) each.open = open;
+    unfold.textContent = open ? "Close all rules" : "Open all rules";
+  };
+  const unfolded = () => rules.every((each) => each.open);
+  const reveal = () => {
+    const target = document.getElementById(location.hash.slice(1));
+    if (rules.includes(target)) target.open = true;
+  };
+  let before = [];
+  fold(false);
+  reveal();
+  unfold.hidden = false;
+  unfold.addEventListener("click", () => fold(!unfolded()));
+  addEventListener("hashchange", reveal);
+  addEventListener("beforeprint", () => {
+    before = rules.filter((each) => !each.open);
+    fold(true);
+  });
+  addEventListener("afterprint", () => {
+    for (const each of before) each.open = false;
+  });
+  document.addEventListener("click", (event) => {
+    // a second click on the same link changes no hash
+    if (event.target.closest("a")?.hash === location.hash) reveal();
+  });
+
   const table = document.getElementById("table");
   if (!table) return;
 
@@ -18,8 +48,9 @@
   const controls = document.getElementById("controls");
   const filter = document.getElementById("filter");
   const rule = document.getElementById("rule");
+  const owner = document.getElementById("owner");
   const boxes = [...controls.querySelectorAll("input[name=severity]")];
-  const group = document.getElementById("group");
+  const groupings = [...controls.querySelectorAll("input[name=group]")];
   const clear = document.getElementById("clear");
   const status = document.getElementById("status");
   const heads = [...table.tHead.querySelectorAll("th[data-sort]")];
@@ -31,7 +62,8 @@
     severity: Number(row.dataset.rank),
     label: row.dataset.severity,
     rule: row.dataset.rule,
-    group: row.dataset.key,
+    groups: { key: row.dataset.key, owner: row.dataset.owner },
+    owner: row.dataset.owner,
     // the cell holds name, marks, prefix and id; the name leads
     key: text(row, 2),
     // never used sorts as the oldest of all
@@ -56,7 +88,17 @@
 
   const plural = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 
-  const heading = (members) => {
+  const grouping = () => groupings.find((each) => each.checked).value;
+
+  // the name alone does not tell a key from its namesakes
+  const title = (cell, by, twins) => {
+    const owner = cell.querySelector(".owner bdi");
+    if (by === "owner") return [owner ?? "no owner"];
+    const prefix = cell.querySelector(".prefix");
+    return [cell.querySelector(".name"), prefix, twins ? cell.querySelector(".id") : null].filter(Boolean);
+  };
+
+  const heading = (parts) => {
     const row = document.createElement("tr");
     row.className = "group";
     row.setAttribute("role", "row");
@@ -64,31 +106,68 @@
     cell.colSpan = heads.length;
     cell.scope = "rowgroup";
     cell.setAttribute("role", "rowheader");
-    const name = members[0].row.cells[2].querySelector(".name").cloneNode(true);
+    const [name, ...codes] = parts.map((part) => part.cloneNode?.(true) ?? part);
+    const told = document.createElement("span");
+    told.className = "name";
+    told.append(name);
     const number = document.createElement("span");
     number.className = "ago";
-    number.textContent = plural(members.length, "finding");
-    cell.append(name, number);
+    cell.append(told, " ", ...codes.flatMap((code) => [code, " "]), number);
     row.append(cell);
-    return row;
+    return { row, number };
   };
 
-  const arrange = () => {
-    const ordered = [...rows].sort(compare);
-    if (group.getAttribute("aria-pressed") !== "true") {
-      body.replaceChildren(...ordered.map((each) => each.row));
-      return 0;
-    }
+  const label = (cell) => [".name", ".prefix"].map((part) => cell.querySelector(part)?.textContent).join("\n");
+
+  const divide = (ordered, by) => {
     const groups = new Map();
     for (const each of ordered) {
-      if (each.row.hidden) continue;
-      if (!groups.has(each.group)) groups.set(each.group, []);
-      groups.get(each.group).push(each);
+      const which = each.groups[by];
+      if (!groups.has(which)) groups.set(which, []);
+      groups.get(which).push(each);
     }
-    const hidden = ordered.filter((each) => each.row.hidden).map((each) => each.row);
-    const shown = [...groups.values()].flatMap((members) => [heading(members), ...members.map((each) => each.row)]);
-    body.replaceChildren(...shown, ...hidden);
-    return groups.size;
+    const divided = [...groups.values()].map((members) => ({ members, cell: members[0].row.cells[2] }));
+    const namesakes = new Map();
+    for (const { cell } of divided) namesakes.set(label(cell), (namesakes.get(label(cell)) ?? 0) + 1);
+    return divided.map(({ members, cell }) => ({
+      members,
+      ...heading(title(cell, by, namesakes.get(label(cell)) > 1)),
+    }));
+  };
+
+  // to attach a row anew costs far more than to hide it: the rows move only when another order asks for it
+  let arranged = "";
+  let groups = [];
+  const arrange = () => {
+    const by = grouping();
+    const wanted = [sorted.by, sorted.direction, by].join();
+    let moved = wanted !== arranged;
+    if (moved) {
+      arranged = wanted;
+      const ordered = [...rows].sort(compare);
+      ordered.forEach((each, rank) => {
+        each.rank = rank;
+      });
+      groups = by === "none" ? [] : divide(ordered, by);
+      if (!groups.length) body.replaceChildren(...ordered.map((each) => each.row));
+    }
+    const shown = [];
+    for (const group of groups) {
+      const members = group.members.filter((each) => !each.row.hidden);
+      group.row.hidden = !members.length;
+      if (group.shown !== members.length) group.number.textContent = `(${plural(members.length, "finding")})`;
+      group.shown = members.length;
+      // a group stands where the first of its findings on show would
+      group.rank = members[0]?.rank;
+      if (members.length) shown.push(group);
+    }
+    moved ||= shown.some((group, place) => place > 0 && group.rank < shown[place - 1].rank);
+    if (moved && groups.length) {
+      shown.sort((a, b) => a.rank - b.rank);
+      groups = [...shown, ...groups.filter((group) => group.row.hidden)];
+      body.replaceChildren(...groups.flatMap((group) => [group.row, ...group.members.map((each) => each.row)]));
+    }
+    return shown.length;
   };
 
   const update = () => {
@@ -99,29 +178,31 @@
       const fits =
         severities.has(each.label) &&
         (!rule.value || each.rule === rule.value) &&
+        (!owner?.value || each.owner === owner.value) &&
         wanted.every((word) => each.words.includes(word));
-      each.row.hidden = !fits;
+      if (each.row.hidden === fits) each.row.hidden = !fits;
       shown += fits;
     }
-    const groups = arrange();
+    const divisions = arrange();
     for (const head of heads) {
       if (head.dataset.sort === sorted.by) head.setAttribute("aria-sort", sorted.direction);
       else head.removeAttribute("aria-sort");
     }
-    clear.disabled = shown === rows.length && !wanted.length && !rule.value;
+    clear.disabled = shown === rows.length && !wanted.length && !rule.value && !owner?.value;
     const by = heads.find((head) => head.dataset.sort === sorted.by).textContent.toLowerCase();
     const way = directions[sorted.by]?.[sorted.direction] ?? (sorted.direction === "ascending" ? "A to Z" : "Z to A");
     const parts = [
       shown ? `Showing ${shown.toLocaleString("en")} of ${plural(rows.length, "finding")}${table.dataset.cut ? " on this page" : ""}` : "No finding matches the filters",
       `sorted by ${by}, ${way}`,
     ];
-    if (groups) parts.push(`grouped by key: ${plural(groups, "group")}`);
+    if (divisions) parts.push(`grouped by ${grouping()}: ${plural(divisions, "group")}`);
     status.textContent = `${parts.join("; ")}.`;
   };
 
   const reset = () => {
     filter.value = "";
     rule.value = "";
+    if (owner) owner.value = "";
     for (const box of boxes) box.checked = true;
   };
 
@@ -140,10 +221,6 @@
   }
   filter.addEventListener("input", update);
   controls.addEventListener("change", update);
-  group.addEventListener("click", () => {
-    group.setAttribute("aria-pressed", String(group.getAttribute("aria-pressed") !== "true"));
-    update();
-  });
   clear.addEventListener("click", () => {
     reset();
     update();

@@ -83,7 +83,7 @@ def hostile() -> AuditResult:
     """A key never used for each hostile name, in the order of the names, and no other finding."""
     rows = [row(f"k{number:03}", name, idle=None) for number, (_, name) in enumerate(HOSTILE)]
     quiet = {name: RuleSetting(enabled=False) for name in ("vague-name", "twin-name")}
-    return audit_document(document(*rows), policy=Policy(quiet))
+    return audit_document(document(*rows), policy=Policy(rules=quiet))
 
 
 @pytest.fixture(scope="session")
@@ -94,7 +94,7 @@ def crowd() -> AuditResult:
     ]
     quiet = {name: RuleSetting(enabled=False) for name in ("vague-name", "twin-name")}
     waiver = Waiver(Selector(ids=("k00*",)), ("stale",), "they sleep till spring", "Ops", date(2027, 3, 1))
-    return audit_document(document(*rows), policy=Policy(quiet), waivers=(waiver,))
+    return audit_document(document(*rows), policy=Policy(rules=quiet), waivers=(waiver,))
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,7 @@ def test_the_sample(sample: AuditResult) -> None:
         "action": next(rule.remediation for rule in sample.rules if rule.name == "stale"),
         "waived": "false",
         "waiver": "",
+        "owner": "",
     } == found[0]
     assert ["", "2023-12-15T11:30:00Z"] == [each["last_used_at"] for each in found[2:]]
 

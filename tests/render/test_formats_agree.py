@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Callable
 from html.parser import HTMLParser
 from itertools import pairwise
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+from xml.etree import ElementTree as ET
 
 import pytest
 from markdown_it import MarkdownIt
@@ -21,7 +22,12 @@ from keyaudit.text import visible
 from tests.hostile import HOSTILE
 from tests.render.conftest import PREFIX
 
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
 CAPPED = {"html", "markdown", "text"}
+BY_RULE = {"junit"}
+"""Formats that hold the findings rule by rule, and only those of one rule worst first."""
 LABELS = [severity.label for severity in Severity]
 
 
@@ -42,7 +48,8 @@ class Reading(NamedTuple):
 
 
 def rendered(name: str, result: AuditResult) -> bytes:
-    return b"".join(all_formats()[name].render(result, RenderSettings()))
+    """The report with all that a format can hold, which is waived findings too."""
+    return b"".join(all_formats()[name].render(result, RenderSettings(include_waived=True)))
 
 
 # ---------------------------------------------------------------- how each format is read
@@ -146,22 +153,81 @@ class Page(HTMLParser):
         self.found[-1][field] = self.found[-1].get(field, "") + data
 
 
+def read_sarif(report: bytes) -> Reading:
+    results = json.loads(report)["runs"][0]["results"]
+    number = Counter(each["properties"]["severity"] for each in results if not each["suppressions"])
+    findings = [
+        Shown(p["findingId"], each["ruleId"], p["severity"], p["keyName"])
+        for each in results
+        for p in (each["properties"],)
+    ]
+    return Reading({label: number[label] for label in LABELS}, findings)
+
+
+def read_junit(report: bytes) -> Reading:
+    number: Counter[str] = Counter()
+    found = []
+    for outcome in ET.fromstring(report).iterfind("testsuite/testcase/*"):  # noqa: S314 - our own report
+        if outcome.text:
+            told = dict(line.split(": ", 1) for line in outcome.text.strip().split("\n")[1:])
+            number[told["Severity"]] += outcome.tag != "skipped"
+            found.append(Shown(told["Finding"], told["Finding"].split(":")[1], told["Severity"], told.get("Key", "")))
+    return Reading({label: number[label] for label in LABELS}, found)
+
+
+def read_ocsf(report: bytes) -> Reading:
+    events = [json.loads(line) for line in report.splitlines()]
+    severities = {number: severity.label for number, severity in enumerate(Severity, 1)}
+    number = Counter(severities[each["severity_id"]] for each in events if each["status_id"] == 1)
+    findings = [
+        Shown(info["uid"], info["analytic"]["uid"], severities[each["severity_id"]], on_key.get("name", ""))
+        for each in events
+        for info, resource in ((each["finding_info"], each["resources"][0]),)
+        for on_key in (resource if resource["type"] == "API key" else {},)
+    ]
+    return Reading({label: number[label] for label in LABELS}, findings)
+
+
+def read_github(report: bytes) -> Reading:
+    rows: list[list[Token]] = []
+    for opening, token in pairwise(MarkdownIt("gfm-like").parse(report.decode())):
+        if opening.type == "tr_open":
+            rows.append([])
+        elif opening.type == "td_open":
+            rows[-1].append(token)
+    numbers = {row[0].content: whole_number(row[1].content) for row in rows if len(row) == 2}
+    found = []
+    for _, severity, rule, key, _, id in (row for row in rows if len(row) == 6):
+        assert rule.children
+        assert key.children
+        assert id.children
+        name = key.children[0].content if key.children[0].type == "code_inline" else ""
+        found.append(Shown(id.children[0].content, rule.children[0].content, severity.content.split(",")[0], name))
+    return Reading({label: numbers[label] for label in LABELS}, found)
+
+
 def whole_number(text: str) -> int:
     return int(text.replace(",", ""))
 
 
 READERS: dict[str, Callable[[bytes], Reading]] = {
     "csv": read_csv,
+    "github": read_github,
     "html": read_html,
     "json": read_json,
+    "junit": read_junit,
     "markdown": read_markdown,
+    "ocsf": read_ocsf,
+    "sarif": read_sarif,
     "text": read_text,
 }
 
 
-def truth(result: AuditResult) -> Reading:
-    """The result itself, read in the same way."""
+def truth(result: AuditResult, name: str = "") -> Reading:
+    """The result itself, read in the same way as the format *name*."""
     findings = [Shown(f.id, f.rule, f.severity.label, f.key_name) for f in result.worst()]
+    if name in BY_RULE:
+        findings.sort(key=lambda shown: shown.rule)
     return Reading({severity.label: number for severity, number in result.counts.by_severity.items()}, findings)
 
 
@@ -178,7 +244,7 @@ def test_formats_are_told_apart_by_name_and_suffix() -> None:
     assert sorted(formats) == list(formats)
     assert len(formats) == len({each.suffix for each in formats.values()})
     for name, each in formats.items():
-        assert (name, True) == (each.name, re.fullmatch(r"[a-z0-9]+", each.suffix) is not None)
+        assert (name, True) == (each.name, re.fullmatch(r"[a-z]+(\.[a-z]+)?", each.suffix) is not None)
         assert each.summary
 
 
@@ -188,12 +254,12 @@ def test_same_counts_and_same_findings_in_the_same_order(
     name: str, account: str, request: pytest.FixtureRequest
 ) -> None:
     result = request.getfixturevalue(account)
-    assert truth(result) == READERS[name](rendered(name, result))
+    assert truth(result, name) == READERS[name](rendered(name, result))
 
 
 @pytest.mark.parametrize("name", all_formats())
 def test_a_crowd_is_cut_at_the_cap_worst_first(name: str, crowd: AuditResult) -> None:
-    whole = truth(crowd)
+    whole = truth(crowd, name)
     shown = ROWS_SHOWN if name in CAPPED else len(whole.findings)
     report = rendered(name, crowd)
     assert Reading(whole.by_severity, whole.findings[:shown]) == READERS[name](report)

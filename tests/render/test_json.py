@@ -95,6 +95,7 @@ def test_the_sample(sample: AuditResult) -> None:
         "evidence": "last used 56 days ago, on 28 Feb 2024 17:00 UTC; the limit is 45 days",
         "action": whole["policy"]["rules"]["stale"]["remediation"],
         "waived_by": None,
+        "owner": None,
     } == whole["findings"][0]
     assert ["Primary API Key"] == [key["name"] for key in whole["clean_keys"]]
 
@@ -106,7 +107,7 @@ def test_waivers_overrides_and_rejected_rows(everything: AuditResult) -> None:
     waived = {finding["key"]["id"]: finding["waived_by"] for finding in whole["findings"]}
     assert {"k2": 0} == {key: waiver for key, waiver in waived.items() if waiver is not None}
     assert {
-        "selector": {"ids": [], "names": ["Nightly*", "x|y"], "prefixes": [], "active": True},
+        "selector": {"ids": [], "names": ["Nightly*", "x|y"], "prefixes": [], "owners": [], "active": True},
         "rules": {
             "stale": {"enabled": None, "severity": "low", "inactive": True, "options": {"days": "30"}},
             "vague-name": {"enabled": False, "severity": None, "inactive": None, "options": {}},

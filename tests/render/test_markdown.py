@@ -14,9 +14,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from keyaudit.errors import ReportNotWritten
-from keyaudit.model import AuditResult, Reference
+from keyaudit.model import AuditResult, ClauseResult, Reference, RejectedRow, Standard
 from keyaudit.render import RenderSettings
-from keyaudit.render.markdown import Markdown, MarkdownReport, code, prose
+from keyaudit.render._markdown import Markdown, code, prose
+from keyaudit.render.markdown import MarkdownReport
+from keyaudit.rules import all_rules
 from keyaudit.text import visible
 from tests.hostile import HOSTILE
 
@@ -61,7 +63,9 @@ def test_nothing_forms_that_we_did_not_write(account: str, request: pytest.Fixtu
     text = report(request.getfixturevalue(account))
     tokens = GITHUB.parse(text)
     assert STRUCTURE | {"inline"} >= {token.type.removesuffix("_open").removesuffix("_close") for token in tokens}
-    assert INLINE >= {token.type for token in leaves(text)}
+    assert INLINE | {"link_open", "link_close"} >= {token.type for token in leaves(text)}
+    ours = {reference.url for rule in all_rules().values() for reference in rule.references}
+    assert ours >= {token.attrs["href"] for token in leaves(text) if token.type == "link_open"}
 
 
 @pytest.mark.parametrize("account", ["hostile", "everything"])
@@ -161,8 +165,8 @@ def test_waivers_overrides_rejected_rows_and_notes_are_all_there(everything: Aud
         "- expired: every rule on name `Old*`, until 2026-01-01, owner Finance: kept for the auditors (1 finding)",
         "- matches nothing: `stale`, `expired` on prefix `tv_*`, until 2027-01-01, owner Ops: none left (0 findings)",
         "   waived by Ops until 2027-01-01: `=SUM(1)` moves in `<b>May</b>,` see `https://x.example`  ",
-        "- row 8: id is missing, name `no id | here`, prefix `rt_live_ab12`",
-        "- `never-used`, Key never used: on, always critical; otherwise for 8 keys",
+        "- row 8 of the analytics: id is missing, name `no id | here`, prefix `rt_live_ab12`",
+        "- `never-used`, Key never used: on, always critical, `grace_days = 14`; otherwise for 8 keys",
         "1. name `Nightly*` or `x|y` and active: `stale` always low, inactive keys too, `days = 30`; `vague-name` off ",
         " `vague-name` off (asked for by `@ops` in `#7`)",
         "2. id `k5` and prefix `rt_*` and inactive: `expired` on",
@@ -192,10 +196,19 @@ def test_our_own_key_is_marked(sample: AuditResult) -> None:
     ]
 
 
-def test_a_reference_with_an_address_is_a_link(sample: AuditResult) -> None:
-    rules = tuple(replace(rule, references=(Reference("The book", "https://book.example/1"),)) for rule in sample.rules)
-    links = [token.attrs["href"] for token in leaves(report(replace(sample, rules=rules))) if token.type == "link_open"]
-    assert ["https://book.example/1"] * len(rules) == links
+def test_a_standard_with_an_address_is_a_link(sample: AuditResult) -> None:
+    book = Reference(Standard("book", "The book", "1", "https://book.example/1"), "2", "be good")
+    clauses = (ClauseResult(book, ("stale",), "fail", 2, 0),)
+    shown = report(replace(sample, compliance=clauses))
+    assert ["https://book.example/1"] == [t.attrs["href"] for t in leaves(shown) if t.type == "link_open"]
+    assert "| fail          |        2 |      0 | The book 1 2, be good: stale |" in shown
+
+
+def test_rows_that_could_not_be_read_are_capped_too(sample: AuditResult) -> None:
+    rejected = tuple(RejectedRow(index, "id is missing", f"d{index}") for index in range(2003))
+    text = report(replace(sample, rejected=rejected))
+    assert 2000 == text.count("of the analytics: id is missing")
+    assert "And 3 more rows; `--format json` holds all of them." in text
 
 
 def test_the_numbers_go_on_from_group_to_group(crowd: AuditResult) -> None:

@@ -23,10 +23,13 @@ class RenderSettings:
 
     ``templates`` is a directory whose files replace ours by name, rendered in a sandbox. ``siblings`` maps the
     formats written in the same run to their file names, so that a page can name the file that holds all findings.
+    ``include_waived`` is for formats whose readers may take a waived finding for one that stands: they hold waived
+    findings only then. All other formats always hold them, marked.
     """
 
     templates: Path | None = None
     siblings: Mapping[str, str] = field(default_factory=dict)
+    include_waived: bool = False
 
 
 class Format(ABC):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -19,10 +20,11 @@ CHUNK = 32_768
 _SEVERITIES = [severity.label for severity in Severity]
 
 
-def chunks(frame: pd.DataFrame) -> Iterator[dict[str, pa.Array]]:
-    """The columns of *frame* by name, :data:`CHUNK` rows at a time; severities as their words."""
-    for start in range(0, len(frame), CHUNK):
-        batch = pa.RecordBatch.from_pandas(frame.iloc[start : start + CHUNK], preserve_index=False)
+def chunks(frame: pd.DataFrame, rows: int | None = None) -> Iterator[dict[str, pa.Array]]:
+    """The columns of *frame* by name, *rows* (:data:`CHUNK`) at a time; severities as their words."""
+    step = rows or CHUNK
+    for start in range(0, len(frame), step):
+        batch = pa.RecordBatch.from_pandas(frame.iloc[start : start + step], preserve_index=False)
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         if "severity" in columns:
             columns["severity"] = pa.DictionaryArray.from_arrays(columns["severity"], _SEVERITIES)
@@ -53,6 +55,16 @@ def replace_few(column: pa.Array, pattern: str, change: Callable[[Any], str], ot
         return otherwise
     changed = [change(value) for value in column.filter(found).to_pylist()]
     return pc.replace_with_mask(otherwise, found, pa.array(changed, pa.string()))
+
+
+def quoted(text: pa.Array) -> pa.Array:
+    """*text* as JSON strings, nulls kept: the cell of formats that are JSON."""
+    return replace_few(
+        text,
+        r'["\\\x00-\x1f\x7f]',
+        lambda value: msgspec.json.encode(value).decode(),
+        otherwise=join('"', text, '"'),
+    )
 
 
 def _rfc3339(times: pa.Array) -> pa.Array:

@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from keyaudit.model import RuleInForce, RuleSetting, Selector
+from keyaudit.wording import option_value
 
 
 def selects(selector: Selector) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What *selector* asks of a key: a word, and the patterns of which one must match (none after a mere word)."""
-    for field, patterns in (("id", selector.ids), ("name", selector.names), ("prefix", selector.prefixes)):
+    for field, patterns in (
+        ("id", selector.ids),
+        ("name", selector.names),
+        ("prefix", selector.prefixes),
+        ("owner", selector.owners),
+    ):
         if patterns:
             yield field, patterns
     if selector.active is not None:
@@ -24,10 +30,13 @@ def sets(setting: RuleSetting) -> Iterator[str]:
         yield f"always {setting.severity.label}"
     if setting.inactive is not None:
         yield "inactive keys too" if setting.inactive else "active keys only"
-    yield from (f"{name} = {value}" for name, value in sorted(setting.options.items()))
+    yield from (f"{name} = {option_value(value)}" for name, value in sorted(setting.options.items()))
 
 
 def in_force(rule: RuleInForce) -> Iterator[str]:
     """How a rule was applied to keys that no override selects."""
     options: dict[str, object] = dict(rule.options)
-    yield from sets(RuleSetting(rule.enabled, rule.severity, rule.inactive or None, options))
+    unevaluated = rule.state == "not evaluated"
+    if unevaluated:
+        yield rule.state
+    yield from sets(RuleSetting(None if unevaluated else rule.enabled, rule.severity, rule.inactive or None, options))

@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from keyaudit.model import AuditResult, WaiverInForce
+from keyaudit.model import AuditResult
 from keyaudit.render import Format, RenderSettings
+from keyaudit.render._words import accepted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +27,7 @@ COLUMNS = (
     "action",
     "waived",
     "waiver",
+    "owner",
 )
 """The header. ``active``, ``own`` and ``waived`` are ``true`` or ``false``, ``active`` empty for the account itself;
 ``last_used_at`` is RFC 3339 in UTC, rounded down to the second, and empty when never used or not known; ``waiver``
@@ -54,7 +56,7 @@ class Csv(Format):
 
         yield b"\xef\xbb\xbf" + ",".join(COLUMNS).encode() + b"\r\n"
         options = WriteOptions(include_header=False, eol="\r\n", batch_size=CHUNK)
-        waivers = [_words(waiver) for waiver in result.waivers]
+        waivers = [accepted(each.waiver) for each in result.waivers]
         for columns in chunks(result.findings):
             buffer = pa.BufferOutputStream()
             write_csv(pa.RecordBatch.from_arrays(_cells(columns, waivers), COLUMNS), buffer, options)
@@ -86,8 +88,3 @@ def _cells(columns: dict[str, pa.Array], waivers: list[str]) -> list[pa.Array]:
     )
     of_result = {**columns, "waived": waived, "waiver": waiver}
     return [as_text(of_result[name], cell) for name in COLUMNS]
-
-
-def _words(waiver: WaiverInForce) -> str:
-    accepted = waiver.waiver
-    return f"accepted by {accepted.owner} until {accepted.expires.isoformat()}: {accepted.reason}"

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from keyaudit.model import AuditResult, Override, RuleSetting, Selector, Severity, WaiverInForce
+from keyaudit.model import AuditResult, Override, Reference, RuleSetting, Selector, Severity, WaiverInForce
 from keyaudit.render import Format, RenderSettings
+from keyaudit.wording import option_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,6 +36,7 @@ _FINDING: Shape = {
     "evidence": "evidence",
     "action": "action",
     "waived_by": "waiver",
+    "owner": "owner",
 }
 _CLEAN_KEY: Shape = {
     "id": "id",
@@ -43,6 +45,7 @@ _CLEAN_KEY: Shape = {
     "active": "is_active",
     "own": "own",
     "last_used_at": "last_used_at",
+    "owner": "owner",
 }
 
 
@@ -101,28 +104,15 @@ def _parts(shape: Shape, columns: dict[str, pa.Array]) -> Iterator[str | pa.Arra
 def _value(name: str, column: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
-    from keyaudit.render._columns import as_text
+    from keyaudit.render._columns import as_text, quoted
 
-    text = as_text(column, _quoted)
+    text = as_text(column, quoted)
     # what the model says with an empty text or -1 for want of a cheap null, JSON says with null
-    if name in {"key_id", "key_name", "key_prefix"}:
+    if name in {"key_id", "key_name", "key_prefix", "owner"}:
         text = pc.if_else(pc.equal(column, ""), "null", text)
     elif name == "waiver":
         text = pc.if_else(pc.less(column, 0), "null", text)
     return pc.fill_null(text, "null")
-
-
-def _quoted(text: pa.Array) -> pa.Array:
-    import msgspec
-
-    from keyaudit.render._columns import join, replace_few
-
-    return replace_few(
-        text,
-        r'["\\\x00-\x1f\x7f]',
-        lambda value: msgspec.json.encode(value).decode(),
-        otherwise=join('"', text, '"'),
-    )
 
 
 # ---------------------------------------------------------------- the rest
@@ -166,13 +156,17 @@ def _head(result: AuditResult) -> dict[str, Any]:
             ],
         },
         "notes": [{"code": note.code, "text": note.text} for note in result.notes],
+        "details": {"read": result.details.read, "reason": result.details.reason or None},
         "policy": {
+            "profile": result.profile,
             "rules": {
                 rule.name: {
                     "title": rule.title,
                     "rationale": rule.rationale,
                     "remediation": rule.remediation,
-                    "references": [{"title": each.title, "url": each.url or None} for each in rule.references],
+                    "references": [_reference(each) for each in rule.references],
+                    "state": rule.state,
+                    "reason": rule.reason or None,
                     "enabled": rule.enabled,
                     "inactive": rule.inactive,
                     "severity": _label(rule.severity),
@@ -184,10 +178,22 @@ def _head(result: AuditResult) -> dict[str, Any]:
             },
             "overrides": [_override(override) for override in result.overrides],
         },
+        "compliance": [
+            {
+                **_reference(clause.reference),
+                "rules": clause.rules,
+                "state": clause.state,
+                "findings": clause.findings,
+                "waived": clause.waived,
+            }
+            for clause in result.compliance
+        ],
         "waivers": [_waiver(waiver) for waiver in result.waivers],
         "rejected": [
             {
+                "list": row.list,
                 "index": row.index,
+                "kept": row.kept,
                 "problem": row.problem,
                 "digest": row.digest,
                 "id": row.id,
@@ -196,6 +202,19 @@ def _head(result: AuditResult) -> dict[str, Any]:
             }
             for row in result.rejected
         ],
+    }
+
+
+def _reference(reference: Reference) -> dict[str, Any]:
+    return {
+        "standard": reference.standard.slug,
+        "title": reference.title,
+        "version": reference.standard.version or None,
+        "clause": reference.number or None,
+        "says": reference.says,
+        "analogous": reference.analogous,
+        "earlier": reference.earlier or None,
+        "url": reference.url or None,
     }
 
 
@@ -212,7 +231,7 @@ def _setting(setting: RuleSetting) -> dict[str, Any]:
         "enabled": setting.enabled,
         "severity": _label(setting.severity),
         "inactive": setting.inactive,
-        "options": {name: str(value) for name, value in setting.options.items()},
+        "options": {name: option_value(value) for name, value in setting.options.items()},
     }
 
 
@@ -234,6 +253,7 @@ def _selector(selector: Selector) -> dict[str, Any]:
         "ids": selector.ids,
         "names": selector.names,
         "prefixes": selector.prefixes,
+        "owners": selector.owners,
         "active": selector.active,
     }
 

@@ -117,6 +117,9 @@ def _opening(result: AuditResult) -> Iterator[Line]:
     )
     if counts.rejected:
         yield _line(f"{count(counts.rejected, 'row')} not audited, because unreadable", "red")
+    unevaluated = sum(rule.state == "not evaluated" for rule in result.rules)
+    if unevaluated:
+        yield _line(f"{count(unevaluated, 'rule')} not evaluated: {result.details.reason}", "yellow")
     if counts.waived:
         yield _line(f"{count(counts.waived, 'finding')} waived")
     for state in ("expired", "matches nothing"):
@@ -146,6 +149,8 @@ def _findings(result: AuditResult, findings: list[Finding], *, with_ids: bool) -
             ),
         )
         below = [finding.evidence]
+        if finding.owner:
+            below.append(f"owner: {finding.owner}")
         if with_ids:
             below.append(finding.id)
         if finding.waived:
@@ -155,12 +160,12 @@ def _findings(result: AuditResult, findings: list[Finding], *, with_ids: bool) -
 
 
 def _actions(findings: list[Finding]) -> Iterator[Line]:
-    actions = {finding.rule: finding.action for finding in findings}
+    actions = dict.fromkeys((finding.rule, finding.action) for finding in findings)
     if actions:
         yield _line()
         yield _line(f"What to do, in {DASHBOARD}:")
-    width = max((len(rule) for rule in actions), default=0)
-    for rule, action in actions.items():
+    width = max((len(rule) for rule, _ in actions), default=0)
+    for rule, action in actions:
         yield _line(action, head=f"  {rule:<{width}}  ")
 
 
