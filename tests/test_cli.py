@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import json
 import os
@@ -20,6 +21,7 @@ from freezegun import freeze_time
 
 from keyaudit.cli import main
 from keyaudit.fetch.demo import DemoServer
+from keyaudit.render import all_formats
 from keyaudit.rules import all_rules
 
 SAMPLE = Path(__file__).parent / "data" / "sample-analytics.json"
@@ -45,6 +47,7 @@ def run(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_
     monkeypatch.chdir(tmp_path)
     before = signal.getsignal(signal.SIGTERM)
     yield Run(capfd)
+    gc.enable()
     signal.signal(signal.SIGTERM, before)
 
 
@@ -93,8 +96,6 @@ def test_without_a_config_html_and_markdown_are_written_and_named(run: Run) -> N
 
 
 def test_every_format_can_go_to_standard_output(run: Run) -> None:
-    from keyaudit.render import all_formats
-
     for name in all_formats():
         assert 0 == run("audit", *ANSWER, "-f", name, "-o", "-")
         assert "Staging Key" in run.out
@@ -154,6 +155,50 @@ def test_an_audit_over_http_knows_its_own_key_and_leaves_no_token_anywhere(run: 
     assert api.token.reveal() not in run.out + run.err
 
 
+def test_a_token_pasted_into_a_name_is_masked_everywhere(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    with DemoServer(now) as server:
+        token = server.token.reveal()
+        pasted = {"id": f"id-{token}", "name": f"my {token}", "keyPrefix": token, "lastUsedAt": None, "isActive": True}
+        for path, rows in (("/v1/api-keys/analytics", ("analytics", "keyBreakdown")), ("/v1/api-keys", ("apiKeys",))):
+            document = json.loads(server._server.documents[path])
+            listed = document
+            for name in rows:
+                listed = listed[name]
+            listed += [pasted, {**pasted, "lastUsedAt": "never", "createdAt": token}]
+            server._server.documents[path] = json.dumps(document).encode()
+        monkeypatch.setenv("RUNTYPE_BASE_URL", server.base_url)
+        monkeypatch.setenv("RUNTYPE_API_KEY", token)
+        for arguments in (
+            ("audit", "-f", ",".join(all_formats())),
+            ("audit", "-f", "text", "-o", "-"),
+            ("fetch", "-o", "saved.json"),
+            ("check", "--explain", "my ***"),
+            ("--debug", "audit", "-o", "saved.json/x"),
+        ):
+            run(*arguments)
+            assert token not in run.out + run.err
+    assert "my ***" in (tmp_path / "saved.json").read_text()
+    for path in tmp_path.rglob("*"):
+        assert path.is_dir() or token.encode() not in path.read_bytes()
+
+
+def test_the_key_that_asked_must_be_listed(run: Run, api: DemoServer) -> None:
+    empty = b'{"analytics": {"totalKeys": 0, "activeKeys": 0, "expiredKeys": 0, "keyBreakdown": []}}'
+    api._server.documents = {"/v1/api-keys/analytics": empty}
+    assert 1 == run("audit", "-f", "json", "-o", "-")
+    assert ["default:count-mismatch:empty"] == [finding["id"] for finding in json.loads(run.out)["findings"]]
+
+
+def test_the_bound_on_answers_holds_for_saved_ones_too(run: Run) -> None:
+    Path("keyaudit.toml").write_text("[runtype]\nmax_body_mib = 1\n")
+    Path("large.json").write_bytes(b" " * (2 * 2**20 + 1))
+    assert 2 == run("audit", "--from", "large.json")
+    assert "larger than" in run.err
+
+
 def test_fetch_saves_what_audit_reads_back_the_same(run: Run, api: DemoServer) -> None:
     assert 0 == run("fetch", "-o", "answer.json")
     assert 0o600 == stat.S_IMODE(Path("answer.json").stat().st_mode)
@@ -166,7 +211,7 @@ def test_fetch_saves_what_audit_reads_back_the_same(run: Run, api: DemoServer) -
 
 def test_fetch_to_standard_output_is_the_answer_alone(run: Run, api: DemoServer) -> None:
     assert 0 == run("fetch", "-o", "-")
-    assert {"analytics", "timestamp"} == set(json.loads(run.out))
+    assert {"format", "version", "analytics", "details", "details_reason"} == set(json.loads(run.out))
 
 
 def test_a_refused_token_is_3_and_is_not_shown(run: Run, api: DemoServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,6 +279,26 @@ def test_the_config_decides_unless_the_command_line_does(run: Run) -> None:
     assert Path("here/other-latest.csv").exists()
 
 
+def test_a_waiver_can_be_made_from_the_id_of_any_finding(run: Run) -> None:
+    row = {"name": "x", "keyPrefix": "rt_live_ab12", "lastUsedAt": None, "isActive": True}
+    rows = [row | {"id": id} for id in ("k", "k", "k⟨2⟩", "a\u200bb")]
+    totals = {"totalKeys": 4, "activeKeys": 4, "expiredKeys": 0}
+    answer = {"analytics": {**totals, "keyBreakdown": rows}, "timestamp": "2026-11-23T12:00:00Z"}
+    Path("odd.json").write_text(json.dumps(answer))
+    assert 0 == run("audit", "--from", "odd.json", "-f", "json", "-o", "-", "--fail-on", "never")
+    ids = [f["id"] for f in json.loads(run.out)["findings"] if f["rule"] == "never-used"]
+    assert len(rows) == len(set(ids))
+    waivers = ""
+    for id in ids:
+        assert 0 == run("waive", id, "--reason", "r", "--owner", "o")
+        waivers += run.out
+    Path("keyaudit.toml").write_text(waivers)
+    assert 0 == run("audit", "--from", "odd.json", "-f", "json", "-o", "-", "--fail-on", "never")
+    result = json.loads(run.out)
+    assert set(ids) == {f["id"] for f in result["findings"] if f["waived_by"] is not None}
+    assert {"in force"} == {each["state"] for each in result["waivers"][1:]} | {result["waivers"][0]["state"]}
+
+
 def test_a_mistake_in_the_config_names_file_and_line(run: Run) -> None:
     Path("keyaudit.toml").write_text("[policy.rules.stale]\n\ndayz = 50\n")
     assert 2 == run("audit", *ANSWER)
@@ -279,6 +344,9 @@ def test_waive_spells_patterns_and_hostile_text_out(run: Run) -> None:
         (("audit", *ANSWER, "-f", "htm"), "Did you mean html?"),
         (("audit", *ANSWER, "-f", ","), "at least one format"),
         (("audit", *ANSWER, "-o", "-"), "exactly one format"),
+        (("audit", *ANSWER, "-o", ""), "needs a directory"),
+        (("demo", "-o", "-"), "into a directory"),
+        (("audit", *ANSWER, "--now", "0001-01-01T00:00:00+14:00"), "with its zone"),
         (("audit", *ANSWER, "--now", "yesterday"), "with its zone"),
         (("audit", *ANSWER, "--now", "2024-01-01T00:00:00"), "with its zone"),
         (("audit", *ANSWER, "--account", "../up"), "letters, digits"),
@@ -324,6 +392,17 @@ def test_rules_lists_all_and_explains_one(run: Run) -> None:
         assert 0 == run("rules", name)
         assert rule.title in run.out
         assert all(option in run.out for option in rule.option_fields())
+
+
+def test_rules_can_be_listed_by_the_clauses_they_answer_to(run: Run) -> None:
+    assert 0 == run("rules", "--standard", "CIS")
+    assert "CIS AWS Foundations Benchmark v7\n  2.11  disable credentials unused for 45 days" in run.out
+    assert "CIS Controls v8" in run.out
+    assert "NIST" not in run.out
+    lines = run.out.splitlines()
+    assert "never-used, stale" == lines[1 + next(n for n, line in enumerate(lines) if "2.11  " in line)].strip()
+    assert 2 == run("rules", "--standard", "iso")
+    assert "There are: cis-aws, " in run.err
 
 
 # ---------------------------------------------------------------- when it goes wrong
@@ -380,7 +459,7 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert b"keyaudit: The report could not be written to standard output: Broken pipe.\n" == errors
 
 
-@pytest.mark.parametrize(("command", "code"), [(("audit", *ANSWER, "--fail-on", "never"), 0), (("rules",), 3)])
+@pytest.mark.parametrize(("command", "code"), [(("audit", *ANSWER, "--fail-on", "never"), 0), (("rules",), 0)])
 def test_a_reader_of_the_summary_that_goes_away_does_not_change_what_the_audit_says(
     tmp_path: Path, command: tuple[str, ...], code: int
 ) -> None:
@@ -392,6 +471,48 @@ def test_a_reader_of_the_summary_that_goes_away_does_not_change_what_the_audit_s
     process.stdout = None
     _, errors = process.communicate(timeout=30)
     assert (code, b"") == (process.returncode, errors)
+
+
+def test_terminated_in_the_middle_of_a_rule_is_143_and_no_crash_of_the_rule(tmp_path: Path) -> None:
+    program = (
+        "import os, signal\nfrom keyaudit.cli import main\nfrom keyaudit.rules import all_rules\n"
+        "def check(self, context):\n    os.kill(os.getpid(), signal.SIGTERM)\n    yield from ()\n"
+        "type(all_rules()['stale']).check = check\n"
+        f"main(['audit', '--from', {str(SAMPLE)!r}])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, check=False)
+    assert (143, b"keyaudit: Terminated.") == (done.returncode, done.stderr.strip())
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_an_error_that_nobody_hears_keeps_its_exit_code(tmp_path: Path, stream: int) -> None:
+    with open("/dev/full", "wb") as full:
+        streams = {"stdout": full} if stream == 1 else {"stderr": full}
+        done = subprocess.run(
+            [sys.executable, "-m", "keyaudit", "audit", "-c", "nope"], cwd=tmp_path, check=False, **streams
+        )
+    assert 2 == done.returncode
+
+
+def test_a_full_disk_behind_the_summary_leaves_the_audit_what_it_was(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "keyaudit", "audit", *ANSWER, "--fail-on", "medium"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert (1, b"") == (done.returncode, done.stderr)
+    assert (tmp_path / "keyaudit-reports" / "default-latest.html").exists()
+
+
+def test_a_closed_standard_output_is_no_fault_of_ours(tmp_path: Path) -> None:
+    for arguments, code in (("audit", 0), ("audit -f text -o -", 3), ("rules", 0)):
+        command = f"{sys.executable} -m keyaudit {arguments.replace('audit', 'audit --from ' + str(SAMPLE))} >&-"
+        done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, stderr=subprocess.PIPE, check=False)
+        assert code == done.returncode
+        assert b"Internal error" not in done.stderr
+
+
+def test_debug_may_stand_where_people_type_it(run: Run) -> None:
+    assert 2 == run("audit", "--from", "missing.json", "--debug")
+    assert "Traceback" in run.err
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

@@ -15,13 +15,16 @@ from typing import Any
 import pytest
 
 from keyaudit import docs, errors
-from keyaudit.cli import cli
+from keyaudit.cli import EXIT_CODES, cli
 from keyaudit.config import load
 from keyaudit.errors import KeyauditError
-from keyaudit.model import Policy, Reference, Severity
-from keyaudit.render import RenderSettings, all_formats
+from keyaudit.model import Policy, Reference, Severity, Standard
+from keyaudit.profiles import PROFILES
+from keyaudit.render import RenderSettings, all_formats, html, markdown
+from keyaudit.render._templates import environment, folder
 from keyaudit.render.csv import COLUMNS
-from keyaudit.rules import AccountHit, Context, KeyHits, Rule, all_rules, option
+from keyaudit.rules import AccountHit, Context, KeyHits, NoOptions, Rule, all_rules, option
+from keyaudit.standards import by_clause
 from keyaudit.text import visible
 from tests.builders import audit, key
 
@@ -42,11 +45,26 @@ class Sample(Rule[Limits]):
     severity = Severity.CRITICAL
     rationale = "Because."
     remediation = "Mend it."
-    references = (Reference("A standard", "https://example.com/standard"), Reference("A book"))
+    references = (
+        Reference(Standard("a", "A standard", "2", "https://example.com/standard"), "1.1", "be good", analogous=True),
+        Reference(Standard("b", "A book", ""), "", "be better"),
+    )
     inactive = True
     Options = Limits
 
     def check(self, context: Context[Limits]) -> Iterable[KeyHits | AccountHit]:
+        raise NotImplementedError
+
+
+class Bare(Rule[NoOptions]):
+    name = "bare"
+    title = "A rule that says only what it must"
+    severity = Severity.LOW
+    rationale = "Because."
+    remediation = "Mend it."
+    scope = "account"
+
+    def check(self, context: Context[NoOptions]) -> Iterable[KeyHits | AccountHit]:
         raise NotImplementedError
 
 
@@ -75,11 +93,13 @@ def test_options_show_their_bounds_and_references_their_links(monkeypatch: pytes
     assert "**A sample.** Severity critical; on by default; looks at all keys." in page
     assert "- `share` = `50` (at least 0, at most 100): percent that may fail" in page
     assert "- `label` = `x`: a word" in page
-    assert ["- [A standard](https://example.com/standard)", "- A book"] == page[-2:]
+    assert ["- [A standard 2 1.1: be good (analogous)](https://example.com/standard)", "- A book: be better"] == page[
+        -2:
+    ]
 
 
 def test_rules_without_options_or_references_have_no_empty_lists(monkeypatch: pytest.MonkeyPatch) -> None:
-    page = page_of(monkeypatch, all_rules()["unreadable-key"])
+    page = page_of(monkeypatch, Bare())
     assert not {"Options:", "References:"} & set(page)
     assert any(line.endswith("looks at the account.") for line in page)
 
@@ -89,6 +109,10 @@ def test_rules_without_options_or_references_have_no_empty_lists(monkeypatch: py
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REPORTS = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES_MADE = {
+    "html": lambda: {**html._assets(environment(RenderSettings())), **html._page(audit(key()), RenderSettings())},
+    "markdown": lambda: markdown._page(audit(key()), RenderSettings()),
+}
 
 
 def table(page: str, heading: str) -> list[list[str]]:
@@ -115,8 +139,34 @@ def test_readme_lists_every_rule() -> None:
 
 
 def test_readme_says_how_bad_each_rule_is() -> None:
-    told = {name: severity for (name,), severity in ((names([row]), row[-1]) for row in table(README, "rule"))}
-    assert {name: rule.severity.label for name, rule in all_rules().items()} | {"stale": "medium; high"} == told
+    told = {names([row])[0]: row[-1].split("; ") for row in table(README, "rule")}
+    assert {name: rule.severity.label for name, rule in all_rules().items()} == {name: told[name][0] for name in told}
+    assert {severity.label for severity in Severity} >= {word for words in told.values() for word in words}
+
+
+def test_readme_says_which_rules_are_off_and_which_need_details() -> None:
+    rows = {names([row])[0]: row for row in table(README, "rule")}
+    off = {name for name, row in rows.items() if row[1].endswith("; off by default")}
+    assert {name for name, rule in all_rules().items() if not rule.enabled} == off
+    needing = {name for name, row in rows.items() if row[2] == "yes"}
+    assert {name for name, rule in all_rules().items() if rule.needs_details} == needing
+
+
+def test_readme_lists_every_clause() -> None:
+    clauses: dict[tuple[str, str], list[str]] = {}
+    for reference in by_clause(all_rules().values()):
+        standard = reference.standard
+        clauses.setdefault((standard.slug, f"{standard.name} {standard.version}"), []).append(reference.number)
+    told = {(names([row])[0], row[1]): row[2].split(", ") for row in table(README, "standard")}
+    assert clauses == told
+
+
+def test_readme_lists_every_state_of_a_clause() -> None:
+    assert ["fail", "not evaluated", "waived", "pass"] == names(table(README, "state"))
+
+
+def test_readme_lists_every_profile() -> None:
+    assert list(PROFILES) == names(table(README, "profile"))
 
 
 def test_readme_lists_every_format() -> None:
@@ -126,13 +176,16 @@ def test_readme_lists_every_format() -> None:
 def test_readme_and_errors_agree_on_exit_codes() -> None:
     told = {int(code) for first, *_ in table(README, "exit") for code in first.split(",")}
     classes = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, KeyauditError)]
-    raised = {error.exit_code for error in classes}
-    assert {0, 1} | raised == told
+    helped = {
+        int(code) for codes in re.findall(r"^ +([\d, ]+)  ", EXIT_CODES, re.MULTILINE) for code in codes.split(",")
+    }
+    assert helped == told
+    assert {error.exit_code for error in classes} <= told
 
 
 def commands(page: str) -> list[str]:
-    """What a page tells its reader to type after ``keyaudit``, in a line of its own or in code style."""
-    return re.findall(r"(?:^ +(?:[-\d*]+ .*)?|`)keyaudit ([a-z][^`\n#]*)", page, re.MULTILINE)
+    """What a page tells its reader to type after ``keyaudit``: in a line of its own, a step of a job or code style."""
+    return re.findall(r"(?:^ +(?:[-\d*]+ .*|(?:run|script): )?|`)keyaudit ([a-z][^`\n#]*)", page, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +211,8 @@ def test_readme_shows_names_as_reports_do(name: str) -> None:
 
 
 def test_reports_are_described_by_suffix() -> None:
-    told = {name: row[1].rpartition(".")[2].strip("`") for row in table(REPORTS, "format") for name in names([row])}
+    rows = table(REPORTS, "format")
+    told = {name: row[1].strip("`").removeprefix("<account>-<time>.") for row in rows for name in names([row])}
     assert {name: each.suffix for name, each in all_formats().items()} == told
 
 
@@ -170,3 +224,28 @@ def test_every_member_of_the_json_report_is_described() -> None:
     document = json.loads(b"".join(all_formats()["json"].render(audit(key()), RenderSettings())))
     assert set(document) - {"format", "version"} == set(names([row[:1] for row in table(REPORTS, "member")]))
     assert ("keyaudit/audit-result", 1) == (document["format"], document["version"])
+
+
+def test_every_template_and_its_values_are_described() -> None:
+    assert {path.name for path in folder().iterdir()} == set(names(table(REPORTS, "file")))
+    rows = table(REPORTS, "value")
+    told = {kind: {name for row in rows if row[1] in {kind, "both"} for name in names([row])} for kind in PAGES_MADE}
+    assert {kind: set(values()) for kind, values in PAGES_MADE.items()} == told
+
+
+def test_the_blocks_of_the_page_are_described() -> None:
+    blocks = re.findall(r"{% block (\w+) %}", (folder() / "report.html.j2").read_text(encoding="utf-8"))
+    _, _, rest = REPORTS.partition("The blocks of the page are ")
+    assert blocks == re.findall(r"`(\w+)`", rest.partition(". ")[0])
+
+
+def test_the_template_in_the_page_works(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```jinja\n(.*?)```", REPORTS, re.DOTALL)
+    (tmp_path / "report.html.j2").write_text(block, encoding="utf-8")
+    (included,) = re.findall(r"`({% include .*? %})`", REPORTS)
+    (tmp_path / "report.md.j2").write_text(f"Mine.\n{included}", encoding="utf-8")
+    result, mine = audit(key()), RenderSettings(templates=tmp_path)
+    page = b"".join(all_formats()["html"].render(result, mine)).decode()
+    assert "<p>Questions about default? Ask the platform team.</p>\n" in page
+    ours = b"".join(all_formats()["markdown"].render(result, RenderSettings()))
+    assert b"Mine.\n" + ours == b"".join(all_formats()["markdown"].render(result, mine))

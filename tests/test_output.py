@@ -150,6 +150,22 @@ def test_what_a_killed_run_left_goes_after_a_day(tmp_path: Path) -> None:
     assert [".keyaudit-young.tmp"] == [name for name in names(tmp_path) if name.startswith(".")]
 
 
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(ReportNotWritten, match="no regular file"):
+        write_private(pipe, b"new")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_a_link_leads_to_the_file_that_is_replaced(tmp_path: Path) -> None:
+    target, link = tmp_path / "target", tmp_path / "link"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_private(link, b"new")
+    assert (b"new", True) == (target.read_bytes(), link.is_symlink())
+
+
 def test_one_private_file(tmp_path: Path) -> None:
     path = tmp_path / "answer.json"
     path.write_text("old")

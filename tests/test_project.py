@@ -55,7 +55,7 @@ def test_help_and_version_import_nothing_heavy(option: str) -> None:
 
 PURE = [
     path
-    for name in ("evaluate.py", "frame.py", "model.py", "policy.py", "text.py", "wording.py", "rules", "render")
+    for name in ("evaluate.py", "frame", "model.py", "policy.py", "text.py", "wording.py", "rules", "render")
     for path in ([SOURCE / name] if name.endswith(".py") else sorted((SOURCE / name).glob("*.py")))
 ]
 

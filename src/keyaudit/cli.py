@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from keyaudit.errors import Interrupted, KeyauditError, ReportNotWritten, Terminated, UsageError
+from keyaudit.errors import KeyauditError, ReportNotWritten, UsageError
 
 if TYPE_CHECKING:
     from keyaudit.config import Config
@@ -33,6 +35,7 @@ Exit codes:
 
 _SEVERITIES = ("info", "low", "medium", "high", "critical")
 _SLOW_SECONDS = 3.0
+_UNBROKEN = 4096
 
 
 # ---------------------------------------------------------------- options that several commands share
@@ -43,11 +46,11 @@ def _moment(_: click.Context, __: click.Parameter, text: str | None) -> datetime
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise click.BadParameter("give a time with its zone, such as 2026-11-23T12:00:00Z")
-    return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter at either end of the calendar
+        pass
+    raise click.BadParameter("give a time with its zone, such as 2026-11-23T12:00:00Z")
 
 
 def _account_name(_: click.Context, __: click.Parameter, text: str | None) -> str | None:
@@ -138,6 +141,8 @@ def audit(
         reporting = replace(reporting, formats=_formats(formats))
     if output is not None and output != "-":
         reporting = replace(reporting, directory=Path(output))
+    if output == "":
+        raise UsageError("-o needs a directory, or - for standard output.")
     if output == "-" and len(reporting.formats) != 1:
         raise UsageError("With -o - exactly one format can be written; name it with -f, for example -f json.")
     _check_formats(reporting.formats)
@@ -165,6 +170,8 @@ def demo(formats: str, output: Path, now: datetime | None) -> int:
     from keyaudit.fetch.settings import RuntypeSettings
     from keyaudit.pipeline import Api, Judgement, Reporting
 
+    if str(output) == "-":
+        raise UsageError("The demo writes its reports into a directory; name one with -o.")
     reporting = Reporting(_formats(formats), output)
     _check_formats(reporting.formats)
     surroundings = _surroundings()
@@ -185,18 +192,20 @@ def demo(formats: str, output: Path, now: datetime | None) -> int:
     "-o", "--output", metavar="FILE|-", required=True, help="File to write (mode 0600); - is standard output."
 )
 def fetch(config: Path | None, output: str) -> int:
-    """Save the API's answer for 'audit --from', reduced to the fields that keyaudit names."""
+    """Save the API's answers for 'audit --from', reduced to the fields that keyaudit names."""
     from keyaudit.output import write_private
-    from keyaudit.pipeline import save_answer
+    from keyaudit.pipeline import save_answers
 
     surroundings = _surroundings()
     settings = _load(config, surroundings)
-    content = save_answer(_source(settings, None), surroundings)
+    content, details = save_answers(_source(settings, None), surroundings)
     if output == "-":
         sys.stdout.buffer.write(content)
     else:
         write_private(Path(output), content)
         click.echo(f"{output} written; audit it with: keyaudit audit --from {output}", err=True)
+    if not details.read:
+        click.echo(f"It holds no details of the keys. {details.reason}", err=True)
     return 0
 
 
@@ -249,10 +258,16 @@ def check(config: Path | None, saved: str | None, now: datetime | None, explain:
 
 @cli.command()
 @click.argument("name", metavar="[RULE]", required=False)
-def rules(name: str | None) -> int:
+@click.option("--standard", metavar="NAME", help="List by clause of the standards so named, such as cis, pci or nist.")
+def rules(name: str | None, standard: str | None) -> int:
     """List the rules, or explain one."""
-    from keyaudit.explain import rule_page, rule_table
+    from keyaudit.explain import clause_table, rule_page, rule_table
     from keyaudit.rules import all_rules
+
+    if standard is not None:
+        for line in clause_table(standard):
+            click.echo(line)
+        return 0
 
     if name is not None:
         _check_known("rule", name, all_rules())
@@ -301,7 +316,7 @@ def _surroundings(*, quiet: bool = False) -> Surroundings:
         environ=os.environ,
         clock=lambda: datetime.now(UTC),
         stdin=sys.stdin.buffer if sys.stdin else None,
-        progress=(lambda _: None) if quiet else _late_progress(),
+        progress=_late_progress() if sys.stderr and sys.stderr.isatty() and not quiet else lambda _: None,
     )
 
 
@@ -329,7 +344,9 @@ def _load(path: Path | None, surroundings: Surroundings) -> Config:
 def _source(settings: Config, saved: str | None) -> Api | SavedAnswer:
     from keyaudit.pipeline import Api, SavedAnswer
 
-    return Api(settings.runtype, settings.token) if saved is None else SavedAnswer(saved)
+    if saved is None:
+        return Api(settings.runtype, settings.token)
+    return SavedAnswer(saved, settings.runtype.details, settings.runtype.max_body_bytes)
 
 
 def _judgement(settings: Config) -> Judgement:
@@ -344,7 +361,7 @@ def _reporting(settings: Config) -> Reporting:
     from keyaudit.pipeline import Reporting
 
     report = settings.report
-    return Reporting(report.formats, report.output_dir, report.templates, report.keep)
+    return Reporting(report.formats, report.output_dir, report.templates, report.keep, report.include_waived)
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -393,10 +410,15 @@ def _snapshot_lines(snapshot: Snapshot) -> Iterator[str]:
     from keyaudit.wording import count, timestamp
 
     own = snapshot.keys["own"].sum()
+    unread = sum(row.list == "analytics" for row in snapshot.rejected)
     yield (
-        f"{snapshot.source} answered: {count(snapshot.received, 'key')}, {len(snapshot.rejected)} of them unreadable, "
+        f"{snapshot.source} answered: {count(snapshot.received, 'key')}, {unread} of them unreadable, "
         f"as of {timestamp(snapshot.now, UTC)}"
     )
+    if snapshot.details.read:
+        yield f"Details: read of {count(int(snapshot.keys['detailed'].sum()), 'key')}"
+    elif not any(note.code == "details-unavailable" for note in snapshot.notes):
+        yield f"Details: not read. {snapshot.details.reason}"
     if own:
         yield (
             f"The token belongs to {'one of them' if own == 1 else 'one of these that share its prefix'}: "
@@ -429,8 +451,10 @@ def _audit(
 def _to_stdout(result: AuditResult, reporting: Reporting) -> None:
     from keyaudit.pipeline import render
 
+    if sys.__stdout__ is None:
+        raise ReportNotWritten("The report could not be written to standard output, which is closed.")
     try:
-        sys.stdout.buffer.writelines(render(result, reporting.formats[0], reporting.templates))
+        sys.stdout.buffer.writelines(render(result, reporting.formats[0], reporting))
         sys.stdout.buffer.flush()
     except OSError as error:
         _forget_stdout()
@@ -457,71 +481,98 @@ def _summarise(result: AuditResult, paths: Mapping[str, Path], **more: int) -> N
 
     from keyaudit.render.terminal import summary
 
-    console = Console(highlight=False)
-    with console.capture() as printed:  # printed directly, rich would end the process when nobody reads any more
-        summary(result, console, files=paths, **more)
+    terminal = sys.stdout.isatty()
+    # where nobody looks at it line by line, a broken line only hinders mail and grep
+    width = None if terminal or "COLUMNS" in os.environ else _UNBROKEN
+    # not straight to standard output: when nobody reads it any more, rich would end the process with a code of its own
+    printed = StringIO()
+    summary(result, Console(file=printed, force_terminal=terminal, width=width, highlight=False), files=paths, **more)
     try:
-        sys.stdout.write(printed.get())
+        sys.stdout.write(printed.getvalue())
         sys.stdout.flush()
-    except BrokenPipeError:  # the audit took place and its reports are written
+    except OSError:  # the audit took place and its reports are written
         _forget_stdout()
 
 
 def _forget_stdout() -> None:
     """Keep Python from complaining about a broken standard output when it flushes at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # ---------------------------------------------------------------- the process
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came. Like the interrupt of a person it passes through whatever catches mere exceptions."""
+
+
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and end the process with the documented exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    # a command runs once and ends: collecting garbage, and threads for linear algebra, only delay its start
+    gc.disable()
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    if sys.stdout is None:  # closed by whoever started us
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - until the process ends
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every locale has all the characters of key names
-    debug = "--debug" in (sys.argv[1:] if arguments is None else arguments)
+    given = sys.argv[1:] if arguments is None else arguments
+    # people add it where they are, which is at the end of the line
+    debug = "--debug" in given
+    sys.exit(_run([each for each in given if each != "--debug"], debug))
+
+
+def _run(arguments: list[str], debug: bool) -> int:  # noqa: PLR0911 - one for each way in which a command ends
     try:
-        code = cli.main(arguments, prog_name="keyaudit", standalone_mode=False)
+        code: int = cli.main(arguments, prog_name="keyaudit", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.Exit as error:
-        code = error.exit_code
+        return error.exit_code
     except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        with suppress(OSError):
+            error.show()
+        return error.exit_code
     except KeyauditError as error:
-        code = _complain(error, debug)
-    except (KeyboardInterrupt, click.Abort):
-        code = _complain(Interrupted("Interrupted."), debug)
-    except SystemExit:  # click's answer to a broken pipe, whose code would be taken for findings
+        return _complain(error, debug)
+    except (KeyboardInterrupt, click.Abort) as error:
+        if _Terminated in {type(error), type(error.__cause__)}:  # click makes an Abort of it
+            return _complain(KeyauditError("Terminated."), debug, code=143)
+        return _complain(KeyauditError("Interrupted."), debug, code=130)
+    except SystemExit:  # click's answer to a reader who has had enough, whose code would be taken for findings
         _forget_stdout()
-        code = ReportNotWritten.exit_code
+        return 0
+    except OSError as error:
+        _forget_stdout()
+        unwritten = ReportNotWritten(f"Nothing could be written: {error.strerror or error}.", details=_story(error))
+        return _complain(unwritten, debug)
     except Exception as error:  # noqa: BLE001 - whatever it is, the exit code must not be taken for a finding
-        import traceback
-
-        code = _complain(
-            KeyauditError(
-                f"Internal error ({type(error).__name__}); this is a fault of keyaudit. "
-                "Run it again with 'keyaudit --debug …' and report what that shows.",
-                details=traceback.format_exc(),
-            ),
-            debug,
+        fault = KeyauditError(
+            f"Internal error ({type(error).__name__}); this is a fault of keyaudit. "
+            "Run it again with --debug and report what that shows.",
+            details=_story(error),
         )
-    sys.exit(code)
+        return _complain(fault, debug)
+    return code
+
+
+def _story(error: BaseException) -> str:
+    """The story of *error* as Python tells it."""
+    import traceback
+
+    return "".join(traceback.format_exception(error))
 
 
 def _terminated(_: int, __: FrameType | None) -> NoReturn:
-    raise Terminated("Terminated.")
+    raise _Terminated
 
 
-def _complain(error: KeyauditError, debug: bool) -> int:
+def _complain(error: KeyauditError, debug: bool, *, code: int | None = None) -> int:
     from keyaudit.secret import redact_known
 
-    for line in error.message.splitlines():
-        click.echo(f"keyaudit: {redact_known(line)}", err=True)
-    if debug:
-        import traceback
-
-        story = error.details or "".join(traceback.format_exception(error))
-        click.echo(redact_known(story), err=True)
-    return error.exit_code
+    with suppress(OSError):  # where nobody hears us the exit code must speak
+        for line in error.message.splitlines():
+            click.echo(f"keyaudit: {redact_known(line)}", err=True)
+        if debug:
+            click.echo(redact_known(error.details or _story(error)), err=True)
+    return error.exit_code if code is None else code

@@ -5,12 +5,11 @@
     KeyauditError
     ├── UsageError            2   the command line asks for something that makes no sense
     ├── ConfigError           2   the config file, a setting or a secret reference is wrong
-    ├── CouldNotAudit         3   no audit took place; never to be taken for clean or for findings
-    │   ├── FetchError            the API could not be reached, refused us, or ran out of time
-    │   ├── UnreadableAnswer      what came is no analytics document
-    │   ├── RuleCrashed           a rule raised; an audit without it would look cleaner than it is
-    │   └── ReportNotWritten      a report could not be rendered or written
-    └── Interrupted         130   the person or the system stopped us (143 for SIGTERM)
+    └── CouldNotAudit         3   no audit took place; never to be taken for clean or for findings
+        ├── FetchError            the API could not be reached, refused us, or ran out of time
+        ├── UnreadableAnswer      what came is no analytics document
+        ├── RuleCrashed           a rule raised; an audit without it would look cleaner than it is
+        └── ReportNotWritten      a report could not be rendered or written
 
 A message is one or two sentences for the person who runs the command: what is wrong, where, and how
 to mend it. It never holds a secret value. ``details`` holds what ``--debug`` may add, already redacted.
@@ -62,15 +61,3 @@ class RuleCrashed(CouldNotAudit):
 
 class ReportNotWritten(CouldNotAudit):
     """A report could not be rendered or written."""
-
-
-class Interrupted(KeyauditError):
-    """SIGINT ended the command."""
-
-    exit_code = 130
-
-
-class Terminated(Interrupted):
-    """SIGTERM ended the command."""
-
-    exit_code = 143

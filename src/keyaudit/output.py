@@ -8,6 +8,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from keyaudit.errors import ReportNotWritten
 
 _TEMPORARY = ".keyaudit-"
+_AT_ONCE = 2
 _ABANDONED_AFTER_SECONDS = 24 * 3600
 
 
@@ -41,11 +43,19 @@ def write_reports(
     Raises :class:`ReportNotWritten`.
     """
     staged: dict[str, Path] = {}
+
+    def stage(report: tuple[str, Iterable[bytes]]) -> None:
+        suffix, chunks = report
+        staged[suffix] = _stage(directory, chunks)
+
     try:
         _make_directory(directory)
-        for suffix, chunks in reports.items():
-            staged[suffix] = _stage(directory, chunks)
-        written = {suffix: _publish(path, directory, account, moment, suffix) for suffix, path in staged.items()}
+        # large reports are made by Arrow, which lets other threads run meanwhile
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(stage, reports.items()))
+        written = {}
+        for suffix in reports:
+            written[suffix] = _publish(staged[suffix], directory, account, moment, suffix)
         _sync_directory(directory)
         _prune(directory, account, keep, spare={each.path for each in written.values()})
     except OSError as error:
@@ -61,6 +71,9 @@ def write_reports(
 
 def write_private(path: Path, content: bytes) -> None:
     """Write one file atomically with mode 0600. Raises :class:`ReportNotWritten`."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise ReportNotWritten(f"{path} is no regular file. To write to a pipe or a device, use -o - and redirect.")
     try:
         staged = _stage(path.parent, [content])
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +64,7 @@ class ReportSettings:
     templates: Path | None
     keep: int
     fail_on: Severity | None
+    include_waived: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,15 +182,19 @@ def _runtype(section: RuntypeSection) -> RuntypeSettings:
         read_timeout=section.read_timeout,
         max_body_bytes=section.max_body_mib * 2**20,
         ca_file=_home(section.ca_file) if section.ca_file else None,
+        details=section.details,
     )
 
 
 def _policy(section: PolicySection) -> Policy:
-    return Policy(_rule_settings(section.rules), tuple(_override(override) for override in section.overrides))
+    return Policy(
+        section.profile, _rule_settings(section.rules), tuple(_override(override) for override in section.overrides)
+    )
 
 
 def _override(section: OverrideSection) -> Override:
-    return Override(_selector(section, section.active), _rule_settings(section.rules), section.comment)
+    selector = replace(_selector(section), owners=tuple(section.owner), active=section.active)
+    return Override(selector, _rule_settings(section.rules), section.comment)
 
 
 def _rule_settings(tables: RuleTables) -> dict[str, RuleSetting]:
@@ -206,7 +211,7 @@ def _rule_setting(settings: RuleSettings) -> RuleSetting:
         enabled=given.pop("enabled", None),
         severity=Severity.from_label(severity) if severity else None,
         inactive=given.pop("inactive", None),
-        options=given,
+        options={name: tuple(value) if isinstance(value, list) else value for name, value in given.items()},
     )
 
 
@@ -215,8 +220,8 @@ def _waiver(section: WaiverSection) -> Waiver:
     return Waiver(_selector(section), rules, section.reason, section.owner, section.expires)
 
 
-def _selector(section: Selectors, active: bool | None = None) -> Selector:
-    return Selector(tuple(section.id), tuple(section.name), tuple(section.prefix), active)
+def _selector(section: Selectors) -> Selector:
+    return Selector(ids=tuple(section.id), names=tuple(section.name), prefixes=tuple(section.prefix))
 
 
 def _report(section: ReportSection) -> ReportSettings:
@@ -227,6 +232,7 @@ def _report(section: ReportSection) -> ReportSettings:
         templates=_home(section.templates) if section.templates else None,
         keep=section.keep,
         fail_on=None if section.fail_on == "never" else Severity.from_label(section.fail_on),
+        include_waived=section.include_waived,
     )
 
 

@@ -188,9 +188,26 @@ through the `#:schema` line at the top of the file that `keyaudit init` writes, 
 
 ## Patterns
 
-`id`, `name` and `prefix` select keys in overrides and waivers. Each takes one pattern or a list of them. In a pattern,
-`*` stands for any text, `?` for one character and `[abc]` for one of several; all else, capitals included, stands for
-itself, and the whole text must match. Of several patterns in one selector any must match; of several selectors, all.
+`id`, `name` and `prefix` select keys in overrides and waivers, and `owner` in overrides, once the rule `ownerless-name`
+is on. Each takes one pattern or a list of them. Of several patterns in one selector any must match; of several
+selectors, all. The whole text must match the pattern:
+
+| in a pattern | stands for |
+| --- | --- |
+| `*` | any text, none as well |
+| `?` | one character |
+| `[abc]` | one of these characters |
+| `[a-z]` | one character from a to z |
+| `[!abc]`, `[!a-z]` | one character that is none of these |
+| `[*]`, `[?]`, `[[]` | the character itself |
+
+All else stands for itself, capitals included. The permissions in `broad-permission` are such patterns too, but capitals
+do not matter there.
+
+## Profiles
+
+The defaults below are those of the profile `default`. Another `[policy] profile` changes some of them. What
+`[policy.rules]` sets wins over the profile, and an override wins over both, setting by setting.
 
 ## Settings
 """

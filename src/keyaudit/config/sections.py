@@ -18,7 +18,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core.core_schema import literal_schema
 
 from keyaudit.errors import ConfigError
-from keyaudit.fetch.settings import RuntypeSettings, parse_base_url
+from keyaudit.fetch.settings import DetailsMode, RuntypeSettings, parse_base_url
+from keyaudit.profiles import PROFILES
 from keyaudit.render import all_formats
 from keyaudit.rules import Rule, all_rules
 from keyaudit.secret import SecretRef
@@ -143,6 +144,7 @@ Globs = Annotated[
     list[str],
     BeforeValidator(_one_or_more, json_schema_input_type=str | Annotated[list[str], Field(min_length=1)]),
 ]
+Words = Annotated[list[str], BeforeValidator(_one_or_more, json_schema_input_type=str | list[str])]
 RuleWords = Annotated[
     list[RuleWord],
     BeforeValidator(_one_or_more, json_schema_input_type=RuleWord | Annotated[list[RuleWord], Field(min_length=1)]),
@@ -170,6 +172,13 @@ class RuntypeSection(Section):
         default="env:RUNTYPE_API_KEY",
         description="where the token is: env:NAME, file:PATH or keyring:SERVICE/USER; never the token itself",
         json_schema_extra={"pattern": "^(env|file|keyring):.+"},
+    )
+    details: DetailsMode = Field(
+        default=_RUNTYPE.details,
+        description=(
+            "whether to read the details of the keys too: auto goes on without them where they cannot be had, "
+            "on ends the audit there, off does not ask"
+        ),
     )
     ca_file: PathText | None = Field(
         default=None,
@@ -247,8 +256,14 @@ class Selectors(Section):
 class OverrideSection(Selectors):
     """Other settings for the keys that match every selector given. Of several overrides the later wins."""
 
-    SELECTORS = ("id", "name", "prefix", "active")
+    SELECTORS = (*Selectors.SELECTORS, "owner", "active")
 
+    owner: Globs = Field(
+        default_factory=list,
+        min_length=1,
+        description="pattern, or list of patterns, for the owners that names tell (see the rule ownerless-name)",
+        examples=["platform"],
+    )
     active: bool | None = Field(
         default=None, description="true for active keys, false for inactive ones", examples=[True]
     )
@@ -269,6 +284,11 @@ class OverrideSection(Selectors):
 class PolicySection(Section):
     """Which rules apply, with which options, to which keys."""
 
+    profile: Literal["default", "cis", "pci", "strict"] = Field(
+        default="default",
+        description="thresholds to begin with: "
+        + "; ".join(f"{name}: {profile.summary.rstrip('.')}" for name, profile in PROFILES.items()),
+    )
     max_waiver_days: int = Field(
         default=MAX_WAIVER_DAYS, ge=1, le=3660, description="how many days ahead the end of a waiver may lie at most"
     )
@@ -307,6 +327,9 @@ class ReportSection(Section):
         examples=["/etc/keyaudit/templates"],
     )
     keep: int = Field(default=90, ge=0, le=100_000, description="how many audits to keep the reports of; 0 keeps all")
+    include_waived: bool = Field(
+        default=False, description="whether SARIF, whose readers ignore waivers, holds waived findings too"
+    )
     fail_on: Literal[SeverityWord, "never"] = Field(
         default="high", description="severity from which findings end the command with exit code 1, or never"
     )
@@ -366,10 +389,12 @@ def _rule_model(rule: Rule[Any]) -> type[RuleSettings]:
     types = get_type_hints(rule.Options)
     for name, option in rule.option_fields().items():
         meta = option.metadata
-        fields[name] = (
-            Annotated[types[name], AfterValidator(_regular_expression)] if meta["pattern"] else types[name],
-            Field(option.default, description=meta["help"], ge=meta["ge"], le=meta["le"]),
-        )
+        annotation, default = types[name], option.default
+        if meta["pattern"]:
+            annotation = Annotated[annotation, AfterValidator(_regular_expression)]
+        elif isinstance(default, tuple):  # TOML has lists
+            annotation, default = Words, list(default)
+        fields[name] = (annotation, Field(default, description=meta["help"], ge=meta["ge"], le=meta["le"]))
     return create_model(f"{type(rule).__name__}Settings", __base__=RuleSettings, __doc__=f"{rule.title}.", **fields)
 
 
