@@ -58,6 +58,12 @@ NAMES = (
     "रिपोर्ट {} मासिक",
 )
 PREFIXES = ("rt_live_", "rt_live_", "rt_live_", "rt_test_", "runtype_")
+PERMISSIONS = (
+    ["FLOWS:READ", "RECORDS:READ"],
+    ["FLOWS:READ"],
+    ["RECORDS:READ", "RECORDS:WRITE"],
+    ["FLOWS:READ", "FLOWS:WRITE"],
+)
 ZONES = (*[UTC] * 8, timezone(timedelta(hours=2)), timezone(-timedelta(hours=5, minutes=30)))
 PRECISIONS = ("seconds", "seconds", "milliseconds", "milliseconds", "microseconds")
 
@@ -101,32 +107,68 @@ def last_uses(use: Use, draw: random.Random) -> Iterator[str | None]:
         yield timestamp((NOW - idle).astimezone(draw.choice(ZONES)), draw.choice(PRECISIONS))
 
 
-def document(keys: int, seed: int = 1) -> Iterator[str]:
-    """The analytics document of an account of *keys* keys, piece by piece: compact JSON, not escaped to ASCII."""
+def rows(keys: int, seed: int) -> Iterator[dict[str, object]]:
+    """The rows of the analytics of an account of *keys* keys."""
     draw = random.Random(seed)  # noqa: S311 (must repeat, need not be secret)
     left = deal(keys)
-    active = sum(count for kind, count in zip(DECK, left, strict=True) if kind.active)
     last_used = [last_uses(kind.use, draw) for kind in DECK]
-    yield f'{{"analytics":{{"totalKeys":{keys},"activeKeys":{active},"expiredKeys":{keys - active},"keyBreakdown":['
     for index in range(keys):
         place = draw.choices(range(len(DECK)), left)[0]
         left[place] -= 1
-        kind = DECK[place]
-        row = {
+        yield {
             "id": str(uuid.UUID(int=draw.getrandbits(128), version=4)),
             "name": draw.choice(NAMES).format(index),
             "keyPrefix": f"{draw.choice(PREFIXES)}{draw.getrandbits(16):04x}",
             "lastUsedAt": next(last_used[place]),
-            "isActive": kind.active,
+            "isActive": DECK[place].active,
         }
-        yield ("," if index else "") + json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+
+
+def detailed_rows(keys: int, seed: int) -> Iterator[dict[str, object]]:
+    """The same keys as ``GET /v1/api-keys`` tells them: created before any use, each with an end of its own."""
+    draw = random.Random(seed + 1)  # noqa: S311 (must repeat, need not be secret)
+    for row in rows(keys, seed):
+        created = NOW - OLDEST - timedelta(days=draw.randrange(1, 300))
+        yield row | {
+            "createdAt": timestamp(created, draw.choice(PRECISIONS)),
+            "expiresAt": timestamp(NOW + timedelta(days=draw.randrange(40, 300)), "seconds"),
+            "updatedAt": timestamp(created, "seconds"),
+            "permissions": draw.choice(PERMISSIONS),
+            "isTestKey": False,
+            "canReveal": False,
+            "maskedKey": "rt_live_****",
+        }
+
+
+def joined(rows: Iterator[dict[str, object]]) -> Iterator[str]:
+    """*rows* as compact JSON, not escaped to ASCII, with commas between them."""
+    separator = ""
+    for row in rows:
+        yield separator + json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+        separator = ","
+
+
+def document(keys: int, seed: int = 1) -> Iterator[str]:
+    """The analytics document of an account of *keys* keys, piece by piece."""
+    active = sum(count for kind, count in zip(DECK, deal(keys), strict=True) if kind.active)
+    yield f'{{"analytics":{{"totalKeys":{keys},"activeKeys":{active},"expiredKeys":{keys - active},"keyBreakdown":['
+    yield from joined(rows(keys, seed))
     yield f']}},"timestamp":"{timestamp(NOW, "milliseconds")}"}}'
 
 
-def write(path: Path, keys: int, seed: int = 1) -> None:
+def both_documents(keys: int, seed: int = 1) -> Iterator[str]:
+    """The analytics and the details in one, as ``keyaudit fetch`` saves them."""
+    yield '{"format":"keyaudit/snapshot","version":1,"analytics":'
+    yield from document(keys, seed)
+    yield ',"details":{"apiKeys":['
+    yield from joined(detailed_rows(keys, seed))
+    yield f'],"total":{keys},"timestamp":"{timestamp(NOW, "milliseconds")}"}},"details_reason":null}}'
+
+
+def write(path: Path, keys: int, seed: int = 1, *, details: bool = False) -> None:
     """Writes the document to *path* as UTF-8, in memory that does not grow with *keys*."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        file.writelines(document(keys, seed))
+        file.writelines(both_documents(keys, seed) if details else document(keys, seed))
 
 
 def main() -> None:
@@ -136,11 +178,12 @@ def main() -> None:
     )
     parser.add_argument("keys", type=int, metavar="N")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--details", action="store_true", help="both documents in one, as keyaudit fetch saves them")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     options = parser.parse_args()
     if options.keys < 0:
         parser.error("N is the number of keys and cannot be negative")
-    write(options.output, options.keys, options.seed)
+    write(options.output, options.keys, options.seed, details=options.details)
 
 
 if __name__ == "__main__":

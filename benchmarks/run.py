@@ -44,7 +44,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """Someone who does the job. ``command`` may hold ``{source}`` and ``{folder}``.
+    """Someone who does the job. ``command`` may hold ``{source}``, ``{both}`` (with the details) and ``{folder}``.
 
     ``needs`` is the module that the command, if it is Python, cannot do without, or else the program.
     """
@@ -74,6 +74,11 @@ KEYAUDIT = Contestant("**keyaudit**", (*AUDIT, "csv,json"), "keyaudit.__main__")
 CONTESTANTS = (
     KEYAUDIT,
     Contestant("keyaudit, with HTML and Markdown too", (*AUDIT, "csv,json,html,markdown"), "keyaudit.__main__"),
+    Contestant(
+        "keyaudit, with the details and all their rules",
+        tuple(part.replace("{source}", "{both}") for part in KEYAUDIT.command),
+        "keyaudit.__main__",
+    ),
     python_peer("DuckDB", "duckdb_sql.py", "duckdb"),
     python_peer("Polars, with schema", "polars_schema.py", "polars"),
     python_peer("`json.load` + `json_normalize` + `to_datetime`", "plain_pandas.py", "pandas"),
@@ -146,9 +151,10 @@ class Bench:
 
     def race(self, contestants: Iterable[Contestant], keys: int, repeat: int) -> dict[str, list[Run] | str]:
         """The runs of each contestant by name, or why there are none; repetitions are interleaved."""
-        source = self.scratch / f"{keys}.json"
+        source, both = self.scratch / f"{keys}.json", self.scratch / f"{keys}-both.json"
         if not source.exists():
             generate.write(source, keys)
+            generate.write(both, keys, details=True)
         results: dict[str, list[Run] | str] = {}
         for _ in range(repeat):
             for contestant in contestants:
@@ -156,18 +162,18 @@ class Bench:
                 if isinstance(so_far, str) or sum(run.wall for run in so_far) > self.patience:
                     continue
                 try:
-                    so_far.append(self.turn(contestant, source, check=keys if not so_far else None))
+                    so_far.append(self.turn(contestant, source, both, check=keys if not so_far else None))
                 except Failed as failure:
                     results[contestant.name] = f"failed: {failure}"
                 print(f"{keys:>9,} keys  {contestant.name}: {describe(results[contestant.name])}", file=sys.stderr)
         return results
 
-    def turn(self, contestant: Contestant, source: Path, check: int | None) -> Run:
+    def turn(self, contestant: Contestant, source: Path, both: Path, check: int | None) -> Run:
         """One run in an empty output folder; with *check* keys its findings are counted as well (not timed)."""
         folder = self.scratch / "output"
         folder.mkdir()
         try:
-            run = self.measure([part.format(source=source, folder=folder) for part in contestant.command])
+            run = self.measure([part.format(source=source, both=both, folder=folder) for part in contestant.command])
             if contestant.finds and check is not None:
                 verify(folder, generate.expected(check))
         finally:
