@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -109,7 +109,7 @@ def test_rules_without_options_or_references_have_no_empty_lists(monkeypatch: py
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REPORTS = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAGES_MADE = {
+PAGES_MADE: dict[str, Callable[[], dict[str, object]]] = {
     "html": lambda: {**html._assets(environment(RenderSettings())), **html._page(audit(key()), RenderSettings())},
     "markdown": lambda: markdown._page(audit(key()), RenderSettings()),
 }
