@@ -86,6 +86,7 @@ def evaluate(
             hits += _ask(rule, policy, snapshot, selections, idle_days, _found(rule, hits, len(keys)), zone)
 
     table = _Table.of(hits, keys)
+    del hits  # at a million keys its sentences weigh as much as the ids
     waiver_of, waivers_in_force = _waive(table, waivers, snapshot.now)
     findings = _arrange(table, waiver_of, account, snapshot)
     clean = np.ones(len(keys), dtype=bool)
@@ -175,7 +176,7 @@ class _Table:
     rows: NDArray[np.intp]
     rule: NDArray[np.int16]
     severity: NDArray[np.int8]
-    evidence: pa.ChunkedArray
+    evidence: pa.Array
     action: pd.Categorical
     subjects: pd.DataFrame
 
@@ -200,14 +201,14 @@ class _Table:
                     np.array([hit.pinned if hit.pinned is not None else r.severity for hit, r in on_account], np.int8),
                 ]
             ),
-            evidence=pa.chunked_array(
+            evidence=pa.concat_arrays(
                 [
+                    pa.array([], pa.large_string()),
                     *(_texts(reported.evidence, size) for (_, reported), size in zip(on_keys, sizes, strict=True)),
                     pa.array(
                         [visible(reported.evidence, _LONGEST_PROSE) for _, reported in on_account], pa.large_string()
                     ),
-                ],
-                pa.large_string(),
+                ]
             ),
             action=_actions(
                 [
@@ -286,7 +287,7 @@ def _arrange(table: _Table, waiver_of: NDArray[np.int32], account: str, snapshot
             "active": subjects["is_active"].array.take(rows),
             "own": subjects["own"].to_numpy()[rows],
             "last_used_at": subjects["last_used_at"].array.take(rows),
-            "evidence": to_pandas(table.evidence.combine_chunks().take(pa.array(order))),
+            "evidence": to_pandas(table.evidence.take(pa.array(order))),
             "action": table.action[order],
             "waiver": waiver_of[order],
             "owner": to_pandas(to_arrow(_visible_owners(subjects["owner"])).take(take)),
