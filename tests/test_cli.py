@@ -512,6 +512,11 @@ def test_debug_may_stand_where_people_type_it(run: Run) -> None:
     assert "Traceback" in run.err
 
 
+def _listen_to_interrupts() -> None:
+    # whoever runs the tests in the background of a script has them ignored, and children inherit that
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_run_at_once_with_its_code(tmp_path: Path, sent: signal.Signals, code: int) -> None:
     import socket
@@ -523,6 +528,7 @@ def test_a_signal_ends_the_run_at_once_with_its_code(tmp_path: Path, sent: signa
             cwd=tmp_path,
             env=os.environ | {"RUNTYPE_BASE_URL": address, "RUNTYPE_API_KEY": "rt_test_0123456789"},
             stderr=subprocess.PIPE,
+            preexec_fn=_listen_to_interrupts,  # noqa: PLW1509 - only a signal is set before exec
         )
         silent.settimeout(30)
         connection, _ = silent.accept()

@@ -94,7 +94,7 @@ quiet_option = click.option(
 @click.option("--debug", is_flag=True, help="Show what lies behind an error, with secrets masked.")
 @click.pass_context
 def cli(context: click.Context, debug: bool) -> None:
-    """Watch the API keys of a Runtype account: stale, never used, expired, badly named."""
+    """Watch the API keys of a Runtype account: stale, never used, expired, too powerful, never rotated."""
     context.obj = {"debug": debug}
 
 

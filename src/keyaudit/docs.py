@@ -9,6 +9,7 @@ from typing import Any
 
 from keyaudit.model import Reference
 from keyaudit.rules import Rule, all_rules
+from keyaudit.wording import option_value
 
 _HEAD = """\
 # The rules
@@ -41,7 +42,8 @@ def _row(rule: Rule[Any]) -> str:
 def _section(rule: Rule[Any]) -> Iterator[str]:
     yield from ("", f"## {rule.name}", "")
     state = "on" if rule.enabled else "off"
-    yield f"**{rule.title}.** Severity {rule.severity.label}; {state} by default; looks at {_scope(rule)}."
+    needs = "; needs the details of the key" if rule.needs_details else ""
+    yield f"**{rule.title}.** Severity {rule.severity.label}; {state} by default; looks at {_scope(rule)}{needs}."
     yield from ("", rule.rationale)
     yield from ("", f"*What to do:* {rule.remediation}")
     options = rule.option_fields()
@@ -59,7 +61,7 @@ def _scope(rule: Rule[Any]) -> str:
 
 def _options(options: Mapping[str, Field[Any]]) -> Iterator[str]:
     for name, option in options.items():
-        yield f"- `{name}` = `{option.default}`{_bounds(option)}: {option.metadata['help']}"
+        yield f"- `{name}` = `{option_value(option.default)}`{_bounds(option)}: {option.metadata['help']}"
 
 
 def _bounds(option: Field[Any]) -> str:

@@ -249,8 +249,9 @@ class Reference:
 class ClauseResult:
     """How the account stands to one clause. ``state`` is ``fail``, ``not evaluated``, ``waived`` or ``pass``.
 
-    It fails when a rule that answers to it has an unwaived finding above info. It passes only when each of these
-    rules was evaluated. ``findings`` and ``waived`` count findings above info; ``rules`` are names.
+    It fails when a rule that answers to it has an unwaived finding above info, and is not evaluated when one of them
+    could not be evaluated or all are switched off; one that is off has no say otherwise. ``findings`` and
+    ``waived`` count findings above info; ``rules`` are names.
     """
 
     reference: Reference
