@@ -13,6 +13,8 @@ from enum import IntEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
+from keyaudit.columns import all_differ
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -130,7 +132,7 @@ class Snapshot:
     def repeated_ids(self) -> tuple[str, ...]:
         """The ids that more than one row has, in order."""
         ids = self.keys["id"]
-        return () if ids.is_unique else tuple(sorted(set(ids[ids.duplicated()])))
+        return () if all_differ(ids) else tuple(sorted(set(ids[ids.duplicated()])))
 
 
 # ---------------------------------------------------------------- policy

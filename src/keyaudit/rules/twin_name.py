@@ -38,6 +38,8 @@ class TwinName(Rule[NoOptions]):
         if nothing_left >= 0:
             sizes[nothing_left] = 1
         others = sizes[codes] - 1
+        if not others.any():
+            return
         # by stem and id, so that which twin is named does not hang on the order of the list
         ordered = pc.sort_indices(
             pa.record_batch({"stem": codes, "id": to_arrow(keys["id"]).take(pa.array(pool))}),
