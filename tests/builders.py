@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 
 from keyaudit.evaluate import evaluate
+from keyaudit.frame import COLUMNS
 from keyaudit.model import (
     AuditResult,
     DetailsState,
@@ -62,25 +63,6 @@ def key(
     }
 
 
-DTYPES = {
-    "id": "str",
-    "name": "str",
-    "prefix": "str",
-    "last_used_at": "datetime64[us, UTC]",
-    "is_active": "bool",
-    "own": "bool",
-    "listed": "category",
-    "detailed": "bool",
-    "created_at": "datetime64[us, UTC]",
-    "expires_at": "datetime64[us, UTC]",
-    "ends": "boolean",
-    "permissions": "category",
-    "allowed_ips": "Int64",
-    "is_test": "boolean",
-    "can_reveal": "boolean",
-}
-
-
 def snapshot(
     *keys: dict[str, object],
     rejected: tuple[RejectedRow, ...] = (),
@@ -89,7 +71,7 @@ def snapshot(
     details: DetailsState = READ,
 ) -> Snapshot:
     """A snapshot whose totals agree with its rows unless *totals* says otherwise."""
-    frame = pd.DataFrame(list(keys), columns=list(DTYPES)).astype(DTYPES)
+    frame = pd.DataFrame(list(keys), columns=list(COLUMNS)).astype(COLUMNS)
     received = len(keys) + sum(row.list == "analytics" for row in rejected)
     active = int(frame["is_active"].sum())
     return Snapshot(
