@@ -19,27 +19,13 @@ from pathlib import Path
 import pytest
 from freezegun import freeze_time
 
-from keyaudit.cli import main
 from keyaudit.fetch.demo import DemoServer
 from keyaudit.render import all_formats
 from keyaudit.rules import all_rules
+from tests.running import Run
 
 SAMPLE = Path(__file__).parent / "data" / "sample-analytics.json"
 ANSWER = ["--from", str(SAMPLE)]
-
-
-class Run:
-    """One call of the command: its exit code, and what it printed."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        self.out, self.err = self._capfd.readouterr()
-        return int(ended.value.code or 0)
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from keyaudit.cli import main
 from keyaudit.errors import FetchError, KeyauditError, UnreadableAnswer
 from keyaudit.fetch.settings import DetailsMode, RuntypeSettings
 from keyaudit.model import AuditResult, Severity, Snapshot
@@ -32,6 +31,7 @@ from keyaudit.pipeline import (
 from keyaudit.render import all_formats
 from keyaudit.secret import Secret
 from tests.fetch.loopback import Recorder, Reply, drip, raw, reply, serve, silence, slam
+from tests.running import Run
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TOKEN = f"rt_{'live'}_A1b2C3d4E5f6G7h8"
@@ -317,20 +317,6 @@ def test_saved_details_of_another_kind_count_as_unavailable(tmp_path: Path) -> N
 
 
 # ---------------------------------------------------------------- the command line
-
-
-class Run:
-    """One call of the command: its exit code, and what it printed."""
-
-    def __init__(self, capfd: pytest.CaptureFixture[str]) -> None:
-        self._capfd = capfd
-        self.out = self.err = ""
-
-    def __call__(self, *arguments: str) -> int:
-        with pytest.raises(SystemExit) as ended:
-            main(list(arguments))
-        self.out, self.err = self._capfd.readouterr()
-        return int(ended.value.code or 0)
 
 
 @pytest.fixture

@@ -36,12 +36,6 @@ def option_value(value: object) -> str:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def date(moment: datetime, zone: tzinfo) -> str:
-    """``28 Feb 2024``, in *zone*."""
-    local = _local(moment, zone)
-    return f"{local.day:02} {_MONTHS[local.month - 1]} {local.year:04}"
-
-
 def timestamps(column: pd.Series[Any], zone: tzinfo) -> pa.Array:
     """:func:`timestamp` over a column of ``datetime64[us, UTC]`` without missing values."""
     import pyarrow as pa

@@ -11,7 +11,7 @@ import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
@@ -92,6 +92,12 @@ class Context(Generic[O]):
     now: datetime
     zone: tzinfo
     found_by: Mapping[str, NDArray[np.bool_]]
+
+    def latest(self, tolerance_minutes: int) -> datetime:
+        """The last moment that is not yet the future, with that much allowed for clocks that differ."""
+        tolerance = timedelta(minutes=tolerance_minutes)
+        # at the end of the calendar there is nothing later
+        return min(self.now, datetime.max.replace(tzinfo=UTC) - tolerance) + tolerance
 
 
 class Rule(ABC, Generic[O]):

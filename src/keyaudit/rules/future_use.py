@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -39,8 +38,7 @@ class FutureUse(Rule[FutureUseOptions]):
 
     def check(self, context: Context[FutureUseOptions]) -> Iterable[KeyHits]:
         last_used = context.snapshot.keys["last_used_at"]
-        tolerance = timedelta(minutes=context.options.tolerance_minutes)
-        latest = pd.Timestamp(min(context.now, datetime.max.replace(tzinfo=UTC) - tolerance) + tolerance)
+        latest = pd.Timestamp(context.latest(context.options.tolerance_minutes))
         rows = np.flatnonzero(context.where & (last_used > latest).to_numpy())
         yield KeyHits(
             rows,
